@@ -1,12 +1,16 @@
-"""What the compiler asks of a kind of experiment. A module satisfies it; there are no classes."""
+"""What the desk asks of a kind of experiment. A module satisfies it; there are no classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from specc.model import Fixture, Json, Spec
 from specc.problems import Problem
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class PlanRoom(Protocol):
@@ -27,3 +31,110 @@ class PlanRoom(Protocol):
 
     def fixtures(self, settings: Mapping[str, Json]) -> tuple[Fixture, ...]:
         """Return what a shard starts before its tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One declared quantity: what a number in a report means."""
+
+    name: str
+    """Ends in its unit where there is one: "latency_ms_per_batch"."""
+    label: str
+    """How charts and tables head it."""
+    unit: str
+    """As shown; empty for a bare number."""
+    better: str
+    """"lower", "higher", or "none" when neither is better."""
+    definition: str
+    """One or two sentences: what is counted, over what, read from which records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one run of one task says about one metric."""
+
+    task: int
+    """Place of the task in the study's list of tasks."""
+    metric: str
+    value: float | None
+    """The run-level value in the metric's unit; None when it was not measured (never 0)."""
+    reason: str | None
+    """Why there is no value; None when there is one."""
+    samples: tuple[float, ...] = ()
+    """The single values behind it, in the order measured; empty when there is only the one."""
+    in_sequence: bool = False
+    """True when the samples follow each other in time, so that they may depend on each other."""
+    warnings: tuple[tuple[str, str], ...] = ()
+    """(verdict, reason) of what this kind holds against the value: ("CONTAMINATED", "…")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One plot to draw: a metric over an axis, one line for each value of another."""
+
+    name: str
+    """File name without suffix."""
+    title: str
+    """The finding, in words and numbers, or what is shown when there is none."""
+    metrics: tuple[str, ...]
+    """Metrics whose cells are drawn; several only where a cell has one of them (energy scopes)."""
+    x: str | None
+    """Axis on the x side; None when the study has no axis."""
+    colour: str | None
+    """Axis, or axes joined by ", ", that tell the lines apart; None for one line."""
+    log_x: bool
+    y_title: str
+    scale: float = 1.0
+    """Factor from the metric's unit to the plot's (bytes to MiB)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One sentence the data supports, with the numbers it rests on."""
+
+    title: str
+    text: str
+    cells: tuple[str, ...]
+    """Ids of the cells it was computed from."""
+
+
+class TablesRoom(Protocol):
+    """`kinds/<kind>/tables.py`: from records to tidy tables and declared metrics."""
+
+    def record_columns(self) -> Mapping[str, Any]:
+        """Return the polars type of every field a record of this kind may carry."""
+
+    def frames(self, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Return the tidy tables to export; each keeps the column `task`."""
+
+    def metrics(
+        self, settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.DataFrame]
+    ) -> tuple[Metric, ...]:
+        """Return the metrics of this study, most important first."""
+
+    def measurements(self, frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
+        """Yield the run-level value of each metric for each task that has records."""
+
+    def details(
+        self,
+        cells: Mapping[str, Sequence[int]],
+        frames: Mapping[str, pl.DataFrame],
+        analysis: Mapping[str, Json],
+    ) -> dict[str, dict[str, Json]]:
+        """Return what this kind adds to each cell. cells: cell id -> its completed tasks."""
+
+    def result_cell(self, cell: Mapping[str, Json]) -> dict[str, Json]:
+        """Return a cell of the summary in the shape of `results-<run_id>.json`."""
+
+
+class ReportRoom(Protocol):
+    """`kinds/<kind>/report.py`: which plots, findings and definitions a report of this kind has."""
+
+    def figures(self, summary: Mapping[str, Json]) -> tuple[Figure, ...]:
+        """Return the plots, in the order shown."""
+
+    def findings(self, summary: Mapping[str, Json]) -> tuple[Finding, ...]:
+        """Return what the numbers say, most important first; nothing that they don't."""
+
+    def methodology(self) -> tuple[tuple[str, str], ...]:
+        """Return (term, text) pairs: how this kind measures."""

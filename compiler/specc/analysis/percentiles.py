@@ -1,0 +1,88 @@
+"""Describe a sample by its exact percentiles, and refuse those it is too small for.
+
+Pure. Percentiles are exact (all values sorted) and linear: numpy's default method.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+METHOD = "linear"
+LEVELS = (50.0, 90.0, 95.0, 99.0)
+"""The percentiles every distribution states."""
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """What a sample of one quantity looks like, in the unit of its values."""
+
+    n: int
+    effective_n: float
+    """Independent values the sample is worth; equals n when values don't depend on each other."""
+    avg: float | None
+    """None only when the sample is empty."""
+    min: float | None
+    max: float | None
+    percentiles: dict[str, float | None]
+    """"p50", "p90", "p95", "p99"; None when the sample is too small for that percentile."""
+    refused: dict[str, str]
+    """Why each missing percentile is missing."""
+
+
+def percentile(ordered: Sequence[float], level: float) -> float:
+    """Return the linear percentile of a sorted, non-empty sample; level in 0..100."""
+    if not ordered:
+        raise ValueError("no percentile of an empty sample")
+    position = (len(ordered) - 1) * level / 100
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def samples_needed(level: float, *, confidence: float = CONFIDENCE) -> int:
+    """Return the least n at which the largest value bounds the percentile from above.
+
+    The chance that all n values lie under the true percentile is (level/100)**n; it must not
+    exceed 1 - confidence. 5 for p50, 29 for p90, 59 for p95, 299 for p99.
+    """
+    return math.ceil(math.log(1 - confidence) / math.log(level / 100))
+
+
+def describe(
+    values: Sequence[float],
+    *,
+    effective_n: float | None = None,
+    levels: Sequence[float] = LEVELS,
+) -> Distribution:
+    """Summarise a sample; a percentile is refused where effective samples are too few.
+
+    values: any order, finite.   effective_n: see `dependence.effective_samples`; None = len(values).
+    """
+    ordered = sorted(values)
+    worth = float(len(ordered)) if effective_n is None else effective_n
+    found: dict[str, float | None] = {}
+    refused: dict[str, str] = {}
+    for level in levels:
+        name, needed = f"p{level:g}", samples_needed(level)
+        if worth >= needed:
+            found[name] = percentile(ordered, level)
+        else:
+            found[name] = None
+            refused[name] = f"needs {needed} independent samples, has {math.floor(worth)}"
+    return Distribution(
+        n=len(ordered),
+        effective_n=worth,
+        avg=math.fsum(ordered) / len(ordered) if ordered else None,
+        min=ordered[0] if ordered else None,
+        max=ordered[-1] if ordered else None,
+        percentiles=found,
+        refused=refused,
+    )
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median of a non-empty sample in any order."""
+    return percentile(sorted(values), 50)
