@@ -1,0 +1,163 @@
+"""Find runs, shards and launches below a folder, and read launch.json.
+
+A run is a folder that holds `<shard_id>/launch-<n>` folders; it stands in a bundle's results/,
+in a results root, or was handed over by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .fields import (
+    HEX16,
+    Damage,
+    anything,
+    integer,
+    map_of,
+    matching,
+    nullable,
+    number,
+    one_of,
+    read_document,
+    record,
+    text,
+)
+from .segments import LAUNCH_NAME
+from .tasks import SHARD_ID
+
+_SHARD = re.compile(r"[A-Za-z0-9._-]+-[0-9]{4,}")
+_LAUNCH = re.compile(r"launch-([0-9]{3,})")
+_DEEPEST = 3
+
+check_launch = record(
+    {
+        "schema_version": integer,
+        "bundle_id": matching(r"[a-z][a-z0-9-]{0,62}-[0-9a-f]{12}", "<name>-<12 hex digits>"),
+        "run_id": text,
+        "shard_id": SHARD_ID,
+        "launch": LAUNCH_NAME,
+        "shape": text,
+        "condition_id": HEX16,
+        "host": text,
+        "user_id": integer,
+        "pid": integer,
+        "started_epoch_ns": integer,
+        "anchor": record({"t_ns": integer, "epoch_ns": integer}),
+        "network": one_of("isolated", "not isolated"),
+        "slurm": map_of(text),
+        "python": text,
+        "environment": record(
+            {
+                "name": nullable(text),
+                "mode": one_of("wheelhouse", "container", "inherit"),
+                "path": nullable(text),
+                "packages": map_of(text),
+            }
+        ),
+        "hardware": map_of(anything),
+        "bundle_verified": one_of("full", "stamped"),
+    },
+    {"deadline_s": nullable(number)},
+)
+
+
+@dataclass(frozen=True)
+class LaunchFolder:
+    """One start of a shard."""
+
+    shard_id: str
+    number: int
+    path: str
+
+    @property
+    def launch(self) -> str:
+        """`<shard_id>/<launch>`, as segments name it."""
+        return f"{self.shard_id}/{os.path.basename(self.path)}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run of one bundle."""
+
+    path: str
+    run_id: str
+    bundle_id: Optional[str]
+    """As the first readable launch.json says; None when there is none."""
+    launches: Tuple[LaunchFolder, ...]
+    """By shard, then by number."""
+
+
+def list_launches(run: "str | os.PathLike[str]") -> Tuple[LaunchFolder, ...]:
+    """List the launches of a run's folder by shard, then by number."""
+    root = os.fspath(run)
+    found: List[LaunchFolder] = []
+    for shard in _folders(root):
+        if _SHARD.fullmatch(shard):
+            found.extend(list_shard(root, shard))
+    return tuple(found)
+
+
+def list_shard(run: "str | os.PathLike[str]", shard_id: str) -> Tuple[LaunchFolder, ...]:
+    """List the launches of one shard by number."""
+    shard = os.path.join(os.fspath(run), shard_id)
+    found = []
+    for name in _folders(shard):
+        match = _LAUNCH.fullmatch(name)
+        if match is not None:
+            found.append(LaunchFolder(shard_id, int(match.group(1)), os.path.join(shard, name)))
+    return tuple(sorted(found, key=lambda launch: launch.number))
+
+
+def read_launch(folder: LaunchFolder) -> Optional[Dict[str, Any]]:
+    """Read launch.json; None when the launch died before it was written. Raises Damage."""
+    path = os.path.join(folder.path, "launch.json")
+    try:
+        with open(path, "rb") as file:
+            value: Dict[str, Any] = read_document(path, file.read(), check_launch)
+            return value
+    except FileNotFoundError:
+        return None
+
+
+def find_runs(path: "str | os.PathLike[str]") -> Tuple[RunFolder, ...]:
+    """Find all runs at or below a folder: a bundle, a results root, a run, or several of these."""
+    return tuple(sorted(_find(os.path.abspath(path), _DEEPEST), key=lambda run: run.path))
+
+
+def _find(folder: str, depth: int) -> Iterator[RunFolder]:
+    launches = list_launches(folder)
+    if launches:
+        yield RunFolder(folder, os.path.basename(folder), _bundle_id(launches), launches)
+        return
+    if depth == 0:
+        return
+    results = os.path.join(folder, "results")
+    # a bundle's other folders may be large and hold no results
+    if os.path.exists(os.path.join(folder, "manifest.json")):
+        names = ["results"] if os.path.isdir(results) else []
+    else:
+        names = _folders(folder)
+    for name in names:
+        yield from _find(os.path.join(folder, name), depth - 1)
+
+
+def _bundle_id(launches: Tuple[LaunchFolder, ...]) -> Optional[str]:
+    for launch in launches:
+        try:
+            value = read_launch(launch)
+        except Damage:
+            continue
+        if value is not None:
+            return str(value["bundle_id"])
+    return None
+
+
+def _folders(path: str) -> List[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []

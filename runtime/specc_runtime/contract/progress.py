@@ -1,0 +1,94 @@
+"""progress.json of a launch, and the totals of a run.
+
+A launch's progress.json is for people who watch; totals are always derived from the journals.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, Optional
+
+from .fields import (
+    HEX16,
+    count,
+    integer,
+    list_of,
+    nullable,
+    one_of,
+    positive,
+    read_document,
+    record,
+    text,
+)
+from .runs import RunState
+
+_SLOT = record(
+    {
+        "slot": count,
+        "gpu": nullable(text),
+        "state": one_of("idle", "running"),
+        "task_id": nullable(HEX16),
+        "since_epoch_ns": nullable(integer),
+    }
+)
+check_progress = record(
+    {
+        "total": count,
+        "completed": count,
+        "failed": count,
+        "running": count,
+        "not_run": count,
+        "percent": positive,
+        "eta_s": nullable(positive),
+        "slots": list_of(_SLOT),
+    }
+)
+
+
+def read_progress(launch_folder: "str | os.PathLike[str]") -> Optional[Dict[str, Any]]:
+    """Read progress.json of a launch; None when it has none yet. Raises Damage."""
+    path = os.path.join(launch_folder, "progress.json")
+    try:
+        with open(path, "rb") as file:
+            value: Dict[str, Any] = read_document(path, file.read(), check_progress)
+            return value
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How far one or several runs are."""
+
+    total: int
+    completed: int
+    failed: int
+    running: int
+    not_run: int
+    missing: int
+    invalid: int
+
+    @property
+    def percent(self) -> float:
+        """Share of the tasks that have an end, 0..100; 100 for an empty run."""
+        if not self.total:
+            return 100.0
+        return 100.0 * (self.completed + self.failed + self.not_run) / self.total
+
+
+def totals(runs: Iterable[RunState]) -> Totals:
+    """Add up the states of runs that share no task."""
+    counts: Dict[str, int] = {}
+    for run in runs:
+        for state, number in run.counts().items():
+            counts[state] = counts.get(state, 0) + number
+    return Totals(
+        total=sum(counts.values()),
+        completed=counts.get("completed", 0),
+        failed=counts.get("failed", 0),
+        running=counts.get("running", 0),
+        not_run=counts.get("not_run", 0),
+        missing=counts.get("missing", 0),
+        invalid=counts.get("invalid", 0),
+    )
