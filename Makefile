@@ -1,0 +1,85 @@
+# One command for each thing a person wants. `make benchmark` and `make test` set up all they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SPECC := $(BIN)/specc
+# The CPU build where the machine's pip knows one, the default build elsewhere.
+TORCH := torch==2.13.0
+SYSTEM_PACKAGES := sysbench strace
+OUT := build/report
+
+.PHONY: benchmark smoke test test-deps lint bench docs dev-lock clean help
+
+help:
+	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
+	@echo "make smoke       the same path with five samples"
+	@echo "make test        everything a change must pass"
+	@echo "make test-deps   install the system packages some tests use (root)"
+	@echo "make bench       measure specc itself and write docs/benchmarks.md"
+	@echo "make docs        regenerate the reference pages"
+	@echo "make clean       remove what the above made"
+
+$(VENV)/.base: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "specc needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $(VENV)/.base $@
+
+# Points that need a GPU stay in the matrix as not_run where there is none, and nothing is fetched for them.
+only = $(shell ls /dev/nvidia[0-9]* >/dev/null 2>&1 || echo "--only device=cpu --only-reason 'no CUDA device'")
+
+# $(1) spec, $(2) where the report goes. A run with failed tasks still gets its report, and then fails.
+define experiment
+@set -e; \
+bundle=$$($(SPECC) compile $(1) $(only)); \
+$(SPECC) verify "$$bundle"; \
+ended=0; $(SPECC) run "$$bundle" --network off || ended=$$?; \
+$(SPECC) collate "$$bundle" --out $(2); \
+echo "report: $(2)/report.html"; \
+exit $$ended
+endef
+
+benchmark: $(VENV)/.base
+	$(call experiment,specs/inference.yaml,$(OUT)/inference)
+
+smoke: $(VENV)/.base
+	$(call experiment,specs/inference-smoke.yaml,$(OUT)/smoke)
+
+# System packages are a person's own business; only root in CI gets them unasked.
+test: $(VENV)/.dev
+	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ]; then $(MAKE) test-deps; \
+	 else echo "some tests use system packages; to install them: sudo make test-deps"; fi
+	$(MAKE) lint
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -q --cov --cov-report= -m "not bench"
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict -p specc -p specc_runtime
+
+test-deps:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/bench -m bench --benchmark-columns=min,median,max
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/regenerate.py
+
+dev-lock: $(VENV)/.dev
+	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate \
+	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 -q -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .benchmarks .coverage .coverage.*
+	find build -mindepth 1 -not -name .gitignore -delete
