@@ -1,0 +1,161 @@
+"""Read declared numbers out of what a program printed or wrote.
+
+Pure but for the JSON file it opens. A number that is not there is no error here: it is a reason.
+Lines longer than LONGEST_LINE are no metrics and are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+
+LONGEST_LINE = 1 << 20
+"""Bytes of one line that are searched at most."""
+
+LARGEST_FILE = 64 << 20
+"""Bytes of a JSON file that are read at most."""
+
+
+class Reading(NamedTuple):
+    """What was found of one metric: its values in order, or why there are none."""
+
+    values: List[float]
+    reason: Optional[str]
+
+
+class LineReader:
+    """Looks for the metrics of one output stream in its lines, as they arrive."""
+
+    def __init__(self, metrics: Mapping[str, Mapping[str, Any]], stream: str) -> None:
+        self.found: Dict[str, List[float]] = {}
+        self.reasons: Dict[str, str] = {}
+        self._json: List[Tuple[str, str]] = []
+        self._regex: List[Tuple[str, re.Pattern[str]]] = []
+        for name, metric in metrics.items():
+            if metric["from"] == "json_lines" and stream == "stdout":
+                self._json.append((name, metric.get("key") or name))
+                self.reasons[name] = "no line of standard output is a JSON object with this key"
+            elif metric["from"] == "regex" and metric.get("stream", "stdout") == stream:
+                self._regex.append((name, re.compile(metric["pattern"])))
+                self.reasons[name] = "no line of " + stream + " matches the pattern"
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any metric is to be found in this stream at all."""
+        return bool(self._json or self._regex)
+
+    def line(self, raw: bytes) -> None:
+        """Take one line, with or without its newline."""
+        if len(raw) > LONGEST_LINE:
+            return
+        if self._json and raw.lstrip().startswith(b"{"):
+            self._json_line(raw)
+        if self._regex:
+            text = raw.decode("utf-8", "replace").rstrip("\r\n")
+            for name, pattern in self._regex:
+                match = pattern.search(text)
+                if match:
+                    self._take(name, _group(match))
+
+    def _json_line(self, raw: bytes) -> None:
+        try:
+            document = json.loads(raw)
+        except ValueError:
+            return
+        for name, key in self._json:
+            present, value = lookup(document, key)
+            if present:
+                self._take(name, value)
+
+    def _take(self, name: str, value: Any) -> None:
+        number, reason = as_number(value)
+        if number is None:
+            self.reasons[name] = reason
+        else:
+            self.found.setdefault(name, []).append(number)
+
+
+def collect(
+    metrics: Mapping[str, Mapping[str, Any]], readers: Iterable[LineReader], folder: str
+) -> Dict[str, Reading]:
+    """Put together what all sources gave, in the order of declaration."""
+    found: Dict[str, List[float]] = {}
+    reasons: Dict[str, str] = {}
+    for reader in readers:
+        found.update(reader.found)
+        reasons.update(reader.reasons)
+    readings = {}
+    for name, metric in metrics.items():
+        if metric["from"] == "json_file":
+            reading = from_file(os.path.join(folder, metric["file"]), metric.get("key") or name)
+        else:
+            reading = Reading(found.get(name, []), reasons.get(name))
+        readings[name] = _take(reading, metric.get("take", "all"))
+    return readings
+
+
+def from_file(path: str, key: str) -> Reading:
+    """Read one number, or a list of numbers, out of a JSON file."""
+    name = os.path.basename(path)
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        return Reading([], name + " cannot be read: " + (error.strerror or str(error)))
+    if len(raw) > LARGEST_FILE:
+        return Reading([], name + " is larger than 64 MiB")
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return Reading([], name + " is not JSON: " + str(error))
+    present, value = lookup(document, key)
+    if not present:
+        return Reading([], name + " has no key " + key)
+    values = []
+    for item in value if isinstance(value, list) else [value]:
+        number, reason = as_number(item)
+        if number is None:
+            return Reading([], reason)
+        values.append(number)
+    return Reading(values, None if values else name + " has an empty list there")
+
+
+def lookup(document: Any, key: str) -> Tuple[bool, Any]:
+    """Find `a.b.c` in nested mappings; a whole key that contains dots goes first."""
+    if not isinstance(document, dict):
+        return False, None
+    if key in document:
+        return True, document[key]
+    head, dot, rest = key.partition(".")
+    if dot and head in document:
+        return lookup(document[head], rest)
+    return False, None
+
+
+def as_number(value: Any) -> Tuple[Optional[float], str]:
+    """Return a finite number, or None and why the value is none. Digits may be grouped by commas."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None, "the value found is not a number: " + json.dumps(value)[:80]
+    try:
+        number = float(value.replace(",", "") if isinstance(value, str) else value)
+    except (ValueError, OverflowError):
+        return None, "the value found is not a number: " + str(value)[:80]
+    if not math.isfinite(number):
+        return None, "the value found is not finite: " + str(value)[:80]
+    return number, ""
+
+
+def _group(match: re.Match[str]) -> Optional[str]:
+    if "value" in match.re.groupindex:
+        return match.group("value")
+    return match.group(1)
+
+
+def _take(reading: Reading, which: str) -> Reading:
+    if reading.values:
+        kept = {"first": reading.values[:1], "last": reading.values[-1:]}
+        return Reading(kept.get(which, reading.values), None)
+    return reading

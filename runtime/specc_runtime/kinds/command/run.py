@@ -1,0 +1,232 @@
+"""Run one program once and record its numbers.
+
+The program is a child in the attempt's own process group, so that whatever ends the attempt ends it too.
+Its output goes to the slot's log; a stream that holds metrics passes through here line by line on the way.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from ...attempt import TaskError
+from . import metrics as reading
+from . import parameters
+
+if TYPE_CHECKING:
+    from ...attempt import Attempt
+
+DRAIN_S = 1.0
+"""How long output is awaited from descendants that outlive the program."""
+
+
+class Ended(NamedTuple):
+    """How the program ended, as the kernel reports it."""
+
+    code: int
+    """Exit code; minus the signal's number when a signal ended it."""
+    wall_s: float
+    usage: Any
+    """resource.struct_rusage of the program and the children it waited for."""
+
+
+def run(attempt: Attempt) -> None:
+    """Start the program, wait for it, record `process` and one `metric` record for each number.
+
+    Raises TaskError (program) for an unexpected exit code or a required metric that is missing.
+    """
+    settings = attempt.task.settings
+    scratch = str(attempt.scratch)
+    folder = _code_folder(attempt) if settings.get("workdir") == "code" else scratch
+    declared = settings.get("metrics", {})
+    readers = [reading.LineReader(declared, stream) for stream in ("stdout", "stderr")]
+    ended = _run_program(attempt, settings, (scratch, folder), readers)
+    _record_process(attempt, ended)
+    _check_exit(ended, settings.get("success", [0]))
+    found = reading.collect(declared, readers, folder)
+    for name, metric in declared.items():
+        _record_metric(attempt, name, metric, found[name])
+    _check_required(declared, found)
+    for name in settings.get("keep", []):
+        _keep(attempt, folder, name)
+
+
+def _run_program(
+    attempt: Attempt,
+    settings: Mapping[str, Any],
+    folders: Tuple[str, str],
+    readers: List[reading.LineReader],
+) -> Ended:
+    scratch, folder = folders
+    argv = _argv(settings, scratch, attempt)
+    output = attempt.output_fd
+    started = time.monotonic()
+    with open(_stdin_path(settings, scratch), "rb") as stdin:
+        try:
+            child = subprocess.Popen(
+                argv,
+                stdin=stdin,
+                stdout=subprocess.PIPE if readers[0].wanted else output,
+                stderr=subprocess.PIPE if readers[1].wanted else output,
+                cwd=folder,
+                env=_environment(attempt, settings, scratch),
+            )
+        except (OSError, ValueError) as error:
+            raise TaskError(
+                "program",
+                f"{argv[0]!r} cannot be started: {error}",
+                "is it installed on the compute node and on PATH? A module can be loaded in the cluster profile",
+            ) from error
+    threads = [
+        threading.Thread(target=_pass_on, args=(pipe, reader, output), daemon=True)
+        for pipe, reader in ((child.stdout, readers[0]), (child.stderr, readers[1]))
+        if pipe is not None
+    ]
+    for thread in threads:
+        thread.start()
+    _, status, usage = os.wait4(child.pid, 0)
+    wall_s = time.monotonic() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    for thread in threads:
+        thread.join(DRAIN_S)
+    return Ended(child.returncode, wall_s, usage)
+
+
+def _argv(settings: Mapping[str, Any], scratch: str, attempt: Attempt) -> List[str]:
+    if settings.get("argv"):
+        return parameters.arguments(settings["argv"], attempt.resolve)
+    path = os.path.join(scratch, ".specc-script")
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(settings["script"])
+    shell = settings.get("shell", ["bash", "-euo", "pipefail"])
+    return [*shell, path, *parameters.arguments(settings.get("args", []), attempt.resolve)]
+
+
+def _stdin_path(settings: Mapping[str, Any], scratch: str) -> str:
+    given = settings.get("stdin")
+    if given is None:
+        return os.devnull
+    # a file, not a pipe: a program that never reads cannot block the attempt
+    path = os.path.join(scratch, ".specc-stdin")
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(given)
+    return path
+
+
+def _environment(attempt: Attempt, settings: Mapping[str, Any], scratch: str) -> Dict[str, str]:
+    found = dict(os.environ)
+    found.update(
+        SPECC_TASK_ID=attempt.task_id,
+        SPECC_REPETITION=str(attempt.task.repetition),
+        SPECC_BUNDLE=str(attempt.bundle),
+        SPECC_SCRATCH=scratch,
+        SPECC_CODE=_code_folder(attempt),
+    )
+    for name, path in attempt.inputs.items():
+        found["SPECC_INPUT_" + parameters.sanitise(name)] = str(path)
+    found.update(
+        parameters.variables(settings, attempt.resolve, plain_names=bool(settings.get("script")))
+    )
+    return found
+
+
+def _code_folder(attempt: Attempt) -> str:
+    return os.path.join(str(attempt.bundle), "code")
+
+
+def _pass_on(pipe: Any, reader: reading.LineReader, output: int) -> None:
+    """Read lines, look for metrics in them, copy them to the log until the last writer has gone."""
+    with pipe:
+        while True:
+            line = pipe.readline(reading.LONGEST_LINE + 1)
+            if not line:
+                return
+            reader.line(line)
+            _write_all(output, line)
+
+
+def _write_all(output: int, data: bytes) -> None:
+    try:
+        while data:
+            data = data[os.write(output, data) :]
+    except OSError:
+        # a log that is full or closed must not stop the program, nor the reading of its numbers
+        return
+
+
+def _record_process(attempt: Attempt, ended: Ended) -> None:
+    attempt.record(
+        "process",
+        exit_code=ended.code,
+        wall_s=ended.wall_s,
+        user_s=ended.usage.ru_utime,
+        system_s=ended.usage.ru_stime,
+        max_rss_bytes=ended.usage.ru_maxrss * 1024,
+    )
+
+
+def _check_exit(ended: Ended, success: List[int]) -> None:
+    if ended.code in success:
+        return
+    if ended.code < 0:
+        raise TaskError(
+            "program",
+            f"the program was ended by signal {-ended.code}",
+            "its last lines of output are below",
+            exit_code=None,
+            signal=-ended.code,
+        )
+    raise TaskError(
+        "program",
+        f"the program ended with exit code {ended.code}",
+        "its last lines of output are below; further codes can be allowed with settings.success",
+        exit_code=ended.code,
+    )
+
+
+def _record_metric(
+    attempt: Attempt, name: str, metric: Mapping[str, Any], found: reading.Reading
+) -> None:
+    values: List[Optional[float]] = list(found.values) or [None]
+    for index, value in enumerate(values):
+        attempt.record(
+            "metric",
+            metric=name,
+            value=value,
+            value_reason=found.reason if value is None else None,
+            unit=metric["unit"],
+            better=metric["better"],
+            index=index,
+        )
+
+
+def _check_required(
+    declared: Mapping[str, Mapping[str, Any]], found: Mapping[str, reading.Reading]
+) -> None:
+    missing = [
+        f"{name} ({found[name].reason})"
+        for name, metric in declared.items()
+        if metric.get("required", True) and not found[name].values
+    ]
+    if missing:
+        raise TaskError(
+            "program",
+            "the program did not yield " + ", ".join(missing),
+            "compare the pattern or key with its output, or set required: false",
+        )
+
+
+def _keep(attempt: Attempt, folder: str, name: str) -> None:
+    source = os.path.join(folder, name)
+    try:
+        shutil.copyfile(source, str(attempt.keep(name)))
+    except OSError as error:
+        raise TaskError(
+            "program",
+            f"{name} cannot be kept: {error.strerror or error}",
+            "does the program write it into its working folder?",
+        ) from error
