@@ -52,7 +52,7 @@ def over_runs(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     method = "t on log values" if positive else "t"
     inputs = [math.log(v) for v in values] if positive else list(values)
     centre = math.fsum(inputs) / runs
-    shown = (lambda x: math.exp(x)) if positive else (lambda x: x)
+    shown = math.exp if positive else float
     if runs == 1:
         return _no_interval(
             values[0], 1, level, method, "one run: an interval needs at least two repetitions"
@@ -62,10 +62,12 @@ def over_runs(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     # three runs that differ wildly can ask for more than a float holds
     if positive and centre + half > math.log(1e300):
         return _no_interval(shown(centre), runs, level, method, "the runs differ too much")
+    # to logs and back would cost equal byte counts their last digits
+    equal = values[0] if min(values) == max(values) else None
     return Interval(
-        centre=shown(centre),
-        low=shown(centre - half),
-        high=shown(centre + half),
+        centre=equal if equal is not None else shown(centre),
+        low=equal if equal is not None else shown(centre - half),
+        high=equal if equal is not None else shown(centre + half),
         runs=runs,
         level=level,
         method=method,

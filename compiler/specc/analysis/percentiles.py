@@ -59,7 +59,8 @@ def describe(
 ) -> Distribution:
     """Summarise a sample; a percentile is refused where effective samples are too few.
 
-    values: any order, finite.   effective_n: see `dependence.effective_samples`; None = len(values).
+    values: any order, finite.
+    effective_n: see `dependence.effective_samples`; None = len(values).
     """
     ordered = sorted(values)
     worth = float(len(ordered)) if effective_n is None else effective_n

@@ -21,7 +21,7 @@ class PlanRoom(Protocol):
     MEASURES: bool
     """True: one task at a time on a node, unless the spec declares `sharing`."""
     RUNTIME_ROOMS: tuple[str, ...]
-    """Folders of specc_runtime that a bundle of this kind needs beside the core: ("kinds/x", "ml")."""
+    """Folders of specc_runtime a bundle of this kind needs beside the core: ("kinds/x", "ml")."""
 
     def derive(self, settings: dict[str, Json], axes: Mapping[str, Json]) -> dict[str, Json]:
         """Return the point's settings with the defaults that depend on other values written out."""
@@ -117,11 +117,16 @@ class TablesRoom(Protocol):
 
     def details(
         self,
-        cells: Mapping[str, Sequence[int]],
+        cells: Sequence[Mapping[str, Json]],
+        members: Mapping[str, Sequence[int]],
         frames: Mapping[str, pl.DataFrame],
         analysis: Mapping[str, Json],
     ) -> dict[str, dict[str, Json]]:
-        """Return what this kind adds to each cell. cells: cell id -> its completed tasks."""
+        """Return what this kind adds to each cell, by cell id.
+
+        cells: as in the summary, with `settings`.   members: cell id -> its completed tasks.
+        analysis: the spec's block of that name.
+        """
 
     def result_cell(self, cell: Mapping[str, Json]) -> dict[str, Json]:
         """Return a cell of the summary in the shape of `results-<run_id>.json`."""

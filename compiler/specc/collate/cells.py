@@ -1,0 +1,163 @@
+"""Turn the tasks of a study into cells: one point of the matrix, in one run, on one condition.
+
+A cell's number is the centre of its repetitions with an interval over them; percentiles are exact
+over the pooled samples. Every number carries a verdict: whether it may be read at face value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from specc.analysis.dependence import DRIFT_LIMIT, drift, effective_samples
+from specc.analysis.intervals import over_runs
+from specc.analysis.outliers import outlier_flags
+from specc.analysis.percentiles import METHOD, describe, samples_needed
+from specc.collate.values import STATES, TaskResult
+from specc.kinds.base import Measurement, Metric
+from specc.model import Json
+
+VERDICTS = {
+    "NO_DATA": "no repetition has a value; the reason stands beside it",
+    "CONTAMINATED": "something else used the machine while this was measured",
+    "NOT_STEADY": f"the second half of a run differs from its first by more than {DRIFT_LIMIT:.0%}",
+    "TOO_FEW": "one repetition only, or too few independent samples for a p90",
+    "VALID": "nothing speaks against the number",
+}
+"""Worst first; a cell has the worst verdict of its main metric."""
+_WORST_FIRST = tuple(VERDICTS)
+
+
+def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
+    """Group tasks by bundle lineage, run, condition and axes; keys are c0001, c0002 and so on."""
+    groups: dict[tuple[str, str, str | None, str], list[int]] = defaultdict(list)
+    for place, task in enumerate(tasks):
+        axes = json.dumps(task.axes, sort_keys=True)
+        groups[(task.lineage, task.run_id, task.condition_id, axes)].append(place)
+    return {f"c{number:04d}": places for number, places in enumerate(groups.values(), start=1)}
+
+
+def make_cells(
+    tasks: Sequence[TaskResult],
+    metrics: Sequence[Metric],
+    measurements: Iterable[Measurement],
+) -> list[dict[str, Json]]:
+    """Return the cells of the summary, in matrix order, without the kind's own details."""
+    found: dict[int, dict[str, Measurement]] = defaultdict(dict)
+    for one in measurements:
+        found[one.task][one.metric] = one
+    cells = []
+    for cell, places in cell_members(tasks).items():
+        members = [tasks[place] for place in places]
+        runs = [found[p] for p in places if tasks[p].state == "completed"]
+        values = {
+            metric.name: _metric_value(metric, [run.get(metric.name) for run in runs], members)
+            for metric in metrics
+        }
+        present = [v for v in values.values() if v["value"] is not None]
+        main = present[0] if present else None
+        first = members[0]
+        states: dict[str, int] = {str(state): sum(m.state == state for m in members) for state in STATES}
+        cells.append(
+            {
+                "cell": cell,
+                "bundle_id": first.lineage,
+                "bundles": sorted({m.bundle_id for m in members}),
+                "run_id": first.run_id,
+                "condition_id": first.condition_id,
+                "axes": dict(first.axes),
+                "settings": first.settings,
+                "repetitions": {"expected": len(members), **states},
+                "tasks": [m.task_id for m in members],
+                "verdict": main["verdict"] if main else "NO_DATA",
+                "verdict_reason": main["verdict_reason"] if main else _why_no_data(members),
+                "metrics": values,
+            }
+        )
+    return cells
+
+
+def _metric_value(
+    metric: Metric, runs: Sequence[Measurement | None], members: Sequence[TaskResult]
+) -> dict[str, Json]:
+    present = [r for r in runs if r is not None and r.value is not None]
+    run_values = [r.value for r in present if r.value is not None]
+    interval = over_runs(run_values)
+    reason = None if present else _why_missing(runs, members)
+    verdict, verdict_reason = _judge(present, reason)
+    return {
+        "value": interval.centre,
+        "reason": reason,
+        "unit": metric.unit,
+        "better": metric.better,
+        "low": interval.low,
+        "high": interval.high,
+        "level": interval.level,
+        "interval_method": interval.method,
+        "interval_reason": interval.reason,
+        "n": interval.runs,
+        "run_values": run_values,
+        "verdict": verdict,
+        "verdict_reason": verdict_reason,
+        "distribution": _distribution(present),
+    }
+
+
+def _distribution(runs: Sequence[Measurement]) -> dict[str, Json] | None:
+    """Return the exact percentiles of all samples of a cell; None when runs have single values."""
+    pooled = [value for run in runs for value in run.samples]
+    if not pooled:
+        return None
+    found = describe(pooled, effective_n=_worth(runs))
+    return {
+        "samples": found.n,
+        "effective_samples": round(found.effective_n, 1),
+        "percentile_method": METHOD,
+        "avg": found.avg,
+        "min": found.min,
+        "max": found.max,
+        **found.percentiles,
+        "refused": found.refused,
+        "outliers": sum(outlier_flags(pooled)),
+    }
+
+
+def _worth(runs: Sequence[Measurement]) -> float:
+    return sum(
+        effective_samples(r.samples) if r.in_sequence else float(len(r.samples)) for r in runs
+    )
+
+
+def _judge(runs: Sequence[Measurement], missing: str | None) -> tuple[str, str | None]:
+    """Return the worst verdict on a value and all reasons for it."""
+    if not runs:
+        return "NO_DATA", missing
+    held = {warning for run in runs for warning in run.warnings}
+    for run in runs:
+        moved = drift(run.samples) if run.in_sequence else None
+        if moved is not None and abs(moved) > DRIFT_LIMIT:
+            held.add(("NOT_STEADY", f"a run's second half differs by {moved:+.1%}"))
+    needed = samples_needed(90)
+    if any(run.samples for run in runs) and (worth := _worth(runs)) < needed:
+        held.add(("TOO_FEW", f"{worth:.0f} independent samples, {needed} needed for a p90"))
+    if len(runs) < 2:
+        held.add(("TOO_FEW", "one repetition: the spread between runs is unknown"))
+    if not held:
+        return "VALID", None
+    ordered = sorted(held, key=lambda warning: (_WORST_FIRST.index(warning[0]), warning[1]))
+    return ordered[0][0], "; ".join(reason for _, reason in ordered)
+
+
+def _why_missing(runs: Sequence[Measurement | None], members: Sequence[TaskResult]) -> str:
+    reasons = sorted({r.reason for r in runs if r is not None and r.reason})
+    if reasons:
+        return "; ".join(reasons)
+    if any(m.state == "completed" for m in members):
+        return "the records of this point do not carry it"
+    return _why_no_data(members)
+
+
+def _why_no_data(members: Sequence[TaskResult]) -> str:
+    reasons = dict.fromkeys(f"{m.state}: {m.reason}" for m in members if m.reason)
+    return "; ".join(reasons) or "no metric has a value"

@@ -1,0 +1,138 @@
+"""Write what collate made: tables, documents, checksums. The door to the output folder.
+
+Every file is written to a temporary name and moved, so that a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from specc.collate.values import Study, TaskResult
+from specc.model import Json
+
+SUMS = "SHA256SUMS"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all."""
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
+    return path
+
+
+def write_json(path: Path, value: Json) -> Path:
+    """Write one JSON document, indented. Raises ValueError for NaN and infinities."""
+    return write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_tables(
+    folder: Path, study: Study, frames: Mapping[str, pl.DataFrame], cells: Iterable[Json]
+) -> list[Path]:
+    """Write every table as Parquet and CSV; each row of a kind's table carries its point."""
+    keys = _task_table(study.tasks, cells)
+    tables = {"tasks": keys, **{name: _keyed(one, keys) for name, one in frames.items()}}
+    written = []
+    for name, table in tables.items():
+        flat = _flat(table)
+        written.append(_write_table(folder / f"{name}.parquet", flat))
+        written.append(_write_table(folder / f"{name}.csv", flat))
+    return written
+
+
+def _write_table(path: Path, table: pl.DataFrame) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    if path.suffix == ".parquet":
+        table.write_parquet(part, compression="zstd")
+    else:
+        table.write_csv(part)
+    part.replace(path)
+    return path
+
+
+def _task_table(tasks: tuple[TaskResult, ...], cells: Iterable[Json]) -> pl.DataFrame:
+    """Return one row for each task: where it stands in the study and what became of it."""
+    cell_of: dict[tuple[str, str | None, str | None, str], str] = {}
+    for cell in cells:
+        for task_id in cell["tasks"]:
+            key = (cell["bundle_id"], cell["run_id"], cell["condition_id"], task_id)
+            cell_of[key] = cell["cell"]
+    fixed = {
+        "task": range(len(tasks)),
+        "cell": [cell_of.get((t.lineage, t.run_id, t.condition_id, t.task_id)) for t in tasks],
+        "bundle_id": [t.bundle_id for t in tasks],
+        "run_id": [t.run_id or None for t in tasks],
+        "condition_id": [t.condition_id for t in tasks],
+        "task_id": [t.task_id for t in tasks],
+        "repetition": [t.repetition for t in tasks],
+        "state": [t.state for t in tasks],
+        "reason": [t.reason for t in tasks],
+        "attempt": [t.attempt for t in tasks],
+        "attempts": [t.attempts for t in tasks],
+        "launch": [t.launch for t in tasks],
+        "duration_s": [t.duration_s for t in tasks],
+        "settings": [json.dumps(t.settings, sort_keys=True) for t in tasks],
+    }
+    types = {
+        **dict.fromkeys(fixed, pl.String()),
+        **dict.fromkeys(("task", "repetition", "attempt", "attempts"), pl.Int64()),
+        "duration_s": pl.Float64(),
+    }
+    names = dict.fromkeys(name for t in tasks for name in t.axes)
+    axes = [_axis(f"axis_{name}", [t.axes.get(name) for t in tasks]) for name in names]
+    return pl.DataFrame(fixed, schema=types).with_columns(axes)
+
+
+def _axis(name: str, values: list[Json]) -> pl.Series:
+    """Return an axis as numbers when all of its values are, else as text."""
+    present = [v for v in values if v is not None]
+    if present and all(isinstance(v, bool) for v in present):
+        return pl.Series(name, values, dtype=pl.Boolean)
+    if present and all(isinstance(v, int) and not isinstance(v, bool) for v in present):
+        return pl.Series(name, values, dtype=pl.Int64)
+    if present and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
+        return pl.Series(name, [None if v is None else float(v) for v in values])
+    texts = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+    return pl.Series(name, texts, dtype=pl.String)
+
+
+def _keyed(table: pl.DataFrame, tasks: pl.DataFrame) -> pl.DataFrame:
+    """Put run, task id, repetition and axes before the columns of a kind's table."""
+    axes = [name for name in tasks.columns if name.startswith("axis_")]
+    keys = tasks.select("task", "cell", "bundle_id", "run_id", "task_id", "repetition", *axes)
+    joined = keys.join(table, on="task", how="inner", maintain_order="left_right")
+    return joined.drop("task")
+
+
+def _flat(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the table with lists and structs as JSON text, which CSV can hold as well."""
+    nested = [n for n, t in table.schema.items() if isinstance(t, pl.List | pl.Struct)]
+    return table.with_columns(
+        pl.Series(
+            name,
+            [None if v is None else json.dumps(v) for v in table[name].to_list()],
+            dtype=pl.String,
+        )
+        for name in nested
+    )
+
+
+def write_sums(out: Path, files: Iterable[Path]) -> Path:
+    """Write SHA256SUMS over the files given, as `sha256sum -c` reads it."""
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(out).as_posix()}\n"
+        for file in sorted(set(files), key=lambda f: f.relative_to(out).as_posix())
+    ]
+    return write_text(out / SUMS, "".join(lines))

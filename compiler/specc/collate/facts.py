@@ -1,0 +1,145 @@
+"""Gather what a reader needs beside the numbers: machines, packages, inputs, how to do it again.
+
+Pure: reshapes what bundles and launches say about themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from specc.collate.values import Source, TaskResult
+from specc.model import Json
+
+
+def bundle_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
+    """Return one entry for each bundle: what it is and what it was made from."""
+    return [
+        {
+            "bundle_id": source.bundle_id,
+            "name": source.manifest["name"],
+            "parent_bundle_id": source.parent,
+            "specc_version": source.manifest["specc_version"],
+            "compiled_at": source.compile_info.get("compiled_at"),
+            "command_line": source.compile_info.get("command_line"),
+            "git": source.compile_info.get("git"),
+            "code_tree": (source.manifest.get("code") or {}).get("tree"),
+            "spec_text": source.compile_info.get("spec_text"),
+            "shapes": source.manifest["shapes"],
+            "environments": {
+                name: {key: one.get(key) for key in ("mode", "python", "pinned", "lock_sha256")}
+                for name, one in source.manifest["environments"].items()
+            },
+        }
+        for source in sources
+    ]
+
+
+def input_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
+    """Return every input once, with its licence and hash; an unpinned one says so."""
+    found: dict[str, dict[str, Json]] = {}
+    for source in sources:
+        for one in source.manifest["inputs"]:
+            entry = {
+                "name": one["name"],
+                "at": one["at"],
+                "bytes": one.get("bytes"),
+                "licence": one.get("licence"),
+                "source": one.get("source"),
+                "pin": one.get("pin"),
+                "pinned": one.get("pin") is not None,
+            }
+            found.setdefault(json.dumps(entry, sort_keys=True), entry)
+    return list(found.values())
+
+
+def machine_facts(launches: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:
+    """Return every distinct machine and environment once, with the launches that had it."""
+    found: dict[str, dict[str, Json]] = {}
+    for launch in launches:
+        entry = {
+            "host": launch["host"],
+            "hardware": launch["hardware"],
+            "python": launch["python"],
+            "environment": launch["environment"],
+            "network": launch["network"],
+            "bundle_verified": launch["bundle_verified"],
+        }
+        key = json.dumps({**entry, "hardware": _steady(launch["hardware"])}, sort_keys=True)
+        known = found.setdefault(key, {**entry, "launches": []})
+        known["launches"].append(f"{launch['run_id']}/{launch['shard_id']}/{launch['launch']}")
+    return list(found.values())
+
+
+def _steady(hardware: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the parts that describe the machine; free memory and temperatures come and go."""
+    named = ("cpu", "gpus", "memory_bytes", "kernel", "unavailable")
+    return {key: hardware[key] for key in named if key in hardware}
+
+
+def run_facts(
+    tasks: Sequence[TaskResult], launches: Sequence[Mapping[str, Json]]
+) -> list[dict[str, Json]]:
+    """Return each run of each bundle: its conditions, hosts and number of launches."""
+    found: dict[tuple[str, str], dict[str, Json]] = {}
+    for task in tasks:
+        entry = found.setdefault(
+            (task.bundle_id, task.run_id),
+            {
+                "bundle_id": task.bundle_id,
+                "run_id": task.run_id or None,
+                "condition_ids": [],
+                "hosts": [],
+                "launches": 0,
+                "started_epoch_ns": None,
+            },
+        )
+        if task.condition_id is not None and task.condition_id not in entry["condition_ids"]:
+            entry["condition_ids"].append(task.condition_id)
+    for launch in launches:
+        known = found.get((launch["bundle_id"], launch["run_id"]))
+        if known is not None:
+            known["launches"] += 1
+            known["hosts"] = sorted({*known["hosts"], launch["host"]})
+            times = [known["started_epoch_ns"], launch["started_epoch_ns"]]
+            known["started_epoch_ns"] = min(t for t in times if t is not None)
+    return list(found.values())
+
+
+def failure_facts(tasks: Sequence[TaskResult]) -> list[dict[str, Json]]:
+    """Return every failed task with its category, message and suggestion."""
+    keep = ("category", "message", "suggestion", "type", "exit_code", "signal", "stderr_tail")
+    return [
+        {
+            "task_id": task.task_id,
+            "bundle_id": task.bundle_id,
+            "run_id": task.run_id,
+            "axes": dict(task.axes),
+            "repetition": task.repetition,
+            "attempts": task.attempts,
+            "launch": task.launch,
+            **{key: task.failure.get(key) for key in keep},
+        }
+        for task in tasks
+        if task.failure is not None
+    ]
+
+
+def reproducibility(sources: Sequence[Source], runs: Sequence[Mapping[str, Json]]) -> list[str]:
+    """Return the commands that make these results again, in order."""
+    commands = []
+    for source in sources:
+        line = source.compile_info.get("command_line")
+        if line:
+            words = line if isinstance(line, list) else [line]
+            commands.append(" ".join(map(str, words)))
+        commands.append(f"specc verify {source.bundle_id}")
+        ids = [r["run_id"] for r in runs if r["bundle_id"] == source.bundle_id and r["run_id"]]
+        scripts = sorted({shape["script"] for shape in source.manifest["shapes"]})
+        for run_id in ids or ["r1"]:
+            commands.extend(
+                f"(cd {source.bundle_id} && SPECC_RUN={run_id} bash {script} --here)"
+                for script in scripts
+            )
+    commands.append("specc collate " + " ".join(source.bundle_id for source in sources))
+    return commands

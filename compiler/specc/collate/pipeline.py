@@ -1,0 +1,73 @@
+"""collate: bundles and whatever has landed of their results in, tables and reports out.
+
+Idempotent; writes under `out` only. Start reading here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from specc.collate import export
+from specc.collate.complete import complete
+from specc.collate.read import Found, read
+from specc.collate.rooms import tables_room
+from specc.collate.rows import read_rows
+from specc.collate.summary import summarise
+from specc.collate.values import Collated, ResultsInvalid, Study
+from specc.model import Json
+
+Progress = Callable[[str], None]
+"""Called with what is being done: "reading", "tables", …."""
+
+
+def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: None) -> Collated:
+    """Collate bundles and results into `out`. Raises ResultsInvalid when there is no bundle.
+
+    paths: bundle folders, folders of bundles, results roots or run folders, in any mix.
+    """
+    progress("reading")
+    study = _study(read(paths))
+    room = tables_room(study.kind)
+    frames = room.frames(study.records)
+    progress("analysing")
+    summary = summarise(study, room, frames)
+    progress("writing tables")
+    written = export.write_tables(out / "tables", study, frames, summary["cells"])
+    written.append(export.write_json(out / "summary.json", summary))
+    written.extend(_write_results(out, summary))
+    written.append(export.write_sums(out, written))
+    return Collated(
+        out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
+    )
+
+
+def _study(found: Found) -> Study:
+    kinds = sorted({str(source.manifest["kind"]) for source in found.sources})
+    if len(kinds) > 1:
+        raise ResultsInvalid(
+            f"bundles of different kinds: {', '.join(kinds)}",
+            hint="collate each kind by itself: their numbers have no metric in common",
+        )
+    tasks, records, damage = read_rows(complete(found), tables_room(kinds[0]).record_columns())
+    states = [launch for run in found.runs for launch in run.launches]
+    return Study(
+        kind=kinds[0],
+        sources=found.sources,
+        tasks=tasks,
+        records=records,
+        launches=tuple(state.info for state in states if state.info is not None),
+        damage=(*found.damage, *damage),
+        torn_lines=sum(state.torn_bytes > 0 for state in states),
+        torn_bytes=sum(state.torn_bytes for state in states),
+    )
+
+
+def _write_results(out: Path, summary: Json) -> list[Path]:
+    """Write results-<run_id>.json for each run that has happened."""
+    from specc.collate.results import results_documents
+
+    return [
+        export.write_json(out / name, document)
+        for name, document in results_documents(summary, tables_room(summary["kind"])).items()
+    ]

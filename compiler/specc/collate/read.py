@@ -1,0 +1,224 @@
+"""Find bundles and runs at the given paths, and read what they say. The door of collate.
+
+Reads bundles, journals and launch.json; the rows themselves are read by `rows`. What is damaged is
+located and left out, never guessed at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specc.collate.values import Damage, ResultsInvalid, Source
+from specc.model import Json
+from specc_runtime.contract import fields
+from specc_runtime.contract.launches import RunFolder, find_runs
+from specc_runtime.contract.manifest import COMPILE_INFO, MANIFEST, read_manifest
+from specc_runtime.contract.runs import LaunchState, RunState, TaskState, fold
+from specc_runtime.contract.tasks import TaskRow, parse_tasks
+
+_LEVELS_UP = 4
+"""From a launch folder up to the bundle: shard, run, results, bundle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of one bundle, folded into the states of its tasks."""
+
+    source: Source
+    run_id: str
+    path: str
+    tasks: dict[str, TaskState]
+    launches: tuple[LaunchState, ...]
+    unreadable: dict[str, str]
+    """task_id -> why nothing is known of it: the journal of its shard is damaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """All that stands at the given paths."""
+
+    sources: tuple[Source, ...]
+    runs: tuple[Run, ...]
+    damage: tuple[Damage, ...]
+
+
+def read(paths: Sequence[Path]) -> Found:
+    """Read bundles and runs. Raises ResultsInvalid when there is nothing to collate."""
+    for path in paths:
+        if not path.is_dir():
+            raise ResultsInvalid(
+                f"{path} is not a folder", hint="give bundles, their results, or both"
+            )
+    sources = {s.bundle_id: s for s in map(_source, _bundles(paths))}
+    if not sources:
+        raise ResultsInvalid(
+            f"no bundle at {', '.join(map(str, paths))}",
+            hint="results alone don't say what was expected: give the bundle's folder as well",
+        )
+    damage: list[Damage] = []
+    runs = []
+    for folder in _runs(paths):
+        source = sources.get(folder.bundle_id or "")
+        if source is None:
+            damage.append(_stranger(folder))
+        else:
+            runs.append(_read_run(folder, source, damage))
+    _refuse_two_places(runs)
+    return Found(sources=tuple(sources.values()), runs=tuple(runs), damage=tuple(damage))
+
+
+def _bundles(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield each bundle once: given, just below, or the one that given results stand in."""
+    seen = set()
+    for path in paths:
+        start = path.resolve()
+        above = [start, *list(start.parents)[:_LEVELS_UP]]
+        around = [folder for folder in above if (folder / MANIFEST).is_file()][:1]
+        below = [] if around else sorted(f.parent for f in start.glob(f"*/{MANIFEST}"))
+        for folder in (*around, *below):
+            if folder not in seen:
+                seen.add(folder)
+                yield folder
+
+
+def _runs(paths: Iterable[Path]) -> Iterator[RunFolder]:
+    seen = set()
+    for path in paths:
+        for folder in find_runs(path.resolve()):
+            if folder.path not in seen:
+                seen.add(folder.path)
+                yield folder
+
+
+def _source(path: Path) -> Source:
+    """Read a bundle's manifest and task table, and check the latter's hash."""
+    try:
+        manifest = read_manifest(path)
+        data = (path / "tasks.jsonl").read_bytes()
+        tasks = parse_tasks(data, file=str(path / "tasks.jsonl"))
+    except (fields.Damage, OSError) as wrong:
+        raise ResultsInvalid(
+            f"{path} is not a readable bundle: {wrong}", hint="copy the bundle again"
+        ) from None
+    listed = {subject.path: subject.sha256 for subject in manifest.subjects}
+    if listed.get("tasks.jsonl") != _sha256(data):
+        raise ResultsInvalid(
+            f"{path / 'tasks.jsonl'} does not match its hash in manifest.json",
+            hint="`specc verify` names every changed file; copy the bundle again",
+        )
+    return Source(
+        bundle_id=manifest.bundle_id,
+        path=path,
+        manifest=manifest.predicate,
+        compile_info=_compile_info(path / COMPILE_INFO),
+        tasks=tasks,
+        parent=manifest.predicate.get("parent_bundle_id"),
+    )
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _compile_info(path: Path) -> dict[str, Json]:
+    # outside the hash and for display only: a missing or odd one costs a line in the report
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read_run(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
+    try:
+        state = fold(folder.path, source.tasks)
+    except fields.Damage:
+        return _read_shards(folder, source, damage)
+    damage.extend(_unknown_tasks(folder, state))
+    return Run(
+        source=source,
+        run_id=folder.run_id,
+        path=folder.path,
+        tasks=dict(state.tasks),
+        launches=state.launches,
+        unreadable={},
+    )
+
+
+def _read_shards(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
+    """Read a run one shard at a time, so that a damaged journal costs only its own shard."""
+    tasks: dict[str, TaskState] = {}
+    launches: list[LaunchState] = []
+    unreadable: dict[str, str] = {}
+    by_shard: dict[str | None, list[TaskRow]] = {}
+    for row in source.tasks:
+        by_shard.setdefault(row.shard, []).append(row)
+    for shard, rows in by_shard.items():
+        try:
+            state = fold(folder.path, rows, shard_id=shard or "none-0000")
+        except fields.Damage as wrong:
+            # said from the run's folder on, so that the report is the same wherever it is made
+            file = os.path.relpath(wrong.file, Path(folder.path).parent)
+            place = file if wrong.line is None else f"{file}:{wrong.line}"
+            unreadable.update({row.task_id: f"{place}: {wrong.message}" for row in rows})
+            damage.append(
+                Damage(
+                    file=file,
+                    line=wrong.line,
+                    message=wrong.message,
+                    consequence=f"nothing is known of the {len(rows)} tasks of shard {shard}",
+                )
+            )
+        else:
+            tasks.update(state.tasks)
+            launches.extend(state.launches)
+            damage.extend(_unknown_tasks(folder, state))
+    return Run(
+        source=source,
+        run_id=folder.run_id,
+        path=folder.path,
+        tasks=tasks,
+        launches=tuple(launches),
+        unreadable=unreadable,
+    )
+
+
+def _unknown_tasks(folder: RunFolder, state: RunState) -> Iterator[Damage]:
+    if state.unknown_tasks:
+        yield Damage(
+            file=folder.run_id,
+            line=None,
+            message=f"journals name tasks that the bundle does not have: "
+            f"{', '.join(state.unknown_tasks[:5])}",
+            consequence="their rows are left out",
+        )
+
+
+def _stranger(folder: RunFolder) -> Damage:
+    owner = folder.bundle_id or "an unknown bundle (no readable launch.json)"
+    return Damage(
+        file=folder.run_id,
+        line=None,
+        message=f"results of {owner}, which was not given",
+        consequence="left out; give that bundle's folder as well",
+    )
+
+
+def _refuse_two_places(runs: Sequence[Run]) -> None:
+    """Refuse two folders for one run of one bundle: which of them counts is not ours to guess."""
+    seen: dict[tuple[str, str], str] = {}
+    for run in runs:
+        key = (run.source.bundle_id, run.run_id)
+        if key in seen:
+            raise ResultsInvalid(
+                f"run {run.run_id} of {run.source.bundle_id} stands in two places: "
+                f"{os.path.relpath(seen[key])} and {os.path.relpath(run.path)}",
+                hint="give one of them, or merge the shards' folders into one",
+            )
+        seen[key] = run.path

@@ -1,0 +1,31 @@
+"""Find the rooms of a kind that collate needs, when it needs them (they load polars)."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import cast
+
+from specc.collate.values import ResultsInvalid
+from specc.kinds.base import ReportRoom, TablesRoom
+
+
+def tables_room(kind: str) -> TablesRoom:
+    """Return `kinds/<kind>/tables.py`. Raises ResultsInvalid for a kind this specc lacks."""
+    return cast(TablesRoom, _room(kind, "tables"))
+
+
+def report_room(kind: str) -> ReportRoom:
+    """Return `kinds/<kind>/report.py`. Raises ResultsInvalid for a kind this specc lacks."""
+    return cast(ReportRoom, _room(kind, "report"))
+
+
+def _room(kind: str, name: str) -> object:
+    module = f"specc.kinds.{kind}.{name}"
+    known = kind.isidentifier() and find_spec(f"specc.kinds.{kind}") is not None
+    if not known or find_spec(module) is None:
+        raise ResultsInvalid(
+            f"this specc cannot collate bundles of kind {kind!r}",
+            hint="collate with the version of specc that compiled them, or a newer one",
+        )
+    return importlib.import_module(module)

@@ -1,0 +1,81 @@
+"""Build summary.json: the one document that every report, plot and gate is made from.
+
+Pure, and without a clock: the same bundles and results give the same summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import polars as pl
+
+from specc.analysis.percentiles import METHOD
+from specc.collate import facts
+from specc.collate.cells import VERDICTS, cell_members, make_cells
+from specc.collate.complete import completeness
+from specc.collate.values import Study
+from specc.kinds.base import TablesRoom
+from specc.model import Json
+
+SCHEMA_VERSION = 1
+
+
+def summarise(
+    study: Study, room: TablesRoom, frames: Mapping[str, pl.DataFrame]
+) -> dict[str, Json]:
+    """Return the summary of a study as plain JSON values. frames: of the kind's `frames`."""
+    metrics = room.metrics(_distinct_settings(study), frames)
+    cells = make_cells(study.tasks, metrics, room.measurements(frames))
+    first = study.sources[0].manifest
+    spec = first["spec"]
+    completed = {
+        cell: [place for place in places if study.tasks[place].state == "completed"]
+        for cell, places in cell_members(study.tasks).items()
+    }
+    details = room.details(cells, completed, frames, spec.get("analysis") or {})
+    for cell in cells:
+        # settings may hold long texts; tables/tasks.csv has them by task id
+        del cell["settings"]
+        cell["details"] = details.get(cell["cell"], {})
+    runs = facts.run_facts(study.tasks, study.launches)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": study.kind,
+        "name": first["name"],
+        "purpose": first.get("purpose"),
+        "percentile_method": METHOD,
+        "axes": _axes(study),
+        "completeness": completeness(study.tasks),
+        "metrics": [asdict(metric) for metric in metrics],
+        "verdicts": dict(VERDICTS),
+        "cells": cells,
+        "failures": facts.failure_facts(study.tasks),
+        "damage": [asdict(one) for one in study.damage],
+        "torn": {"lines": study.torn_lines, "bytes": study.torn_bytes},
+        "runs": runs,
+        "bundles": facts.bundle_facts(study.sources),
+        "machines": facts.machine_facts(study.launches),
+        "inputs": facts.input_facts(study.sources),
+        "rationale": spec.get("rationale") or {},
+        "reproduce": facts.reproducibility(study.sources, runs),
+    }
+
+
+def _axes(study: Study) -> dict[str, Json]:
+    """Return every axis with its values in the order in which the matrix has them."""
+    found: dict[str, list[Json]] = {}
+    for task in study.tasks:
+        for name, value in task.axes.items():
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return found
+
+
+def _distinct_settings(study: Study) -> list[Mapping[str, Json]]:
+    """Return the settings of one task for each point; repetitions share theirs."""
+    seen: dict[str, Mapping[str, Json]] = {}
+    for task in study.tasks:
+        seen.setdefault(repr(sorted(task.axes.items(), key=lambda item: item[0])), task.settings)
+    return list(seen.values())

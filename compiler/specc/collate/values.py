@@ -1,0 +1,117 @@
+"""The values that pass through collate: what was expected, what came back, what is damaged.
+
+Frozen, and free of any kind of experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from specc.model import Json
+from specc.problems import BundleInvalid
+from specc_runtime.contract.segments import Segment
+from specc_runtime.contract.tasks import TaskRow
+
+State = Literal["completed", "failed", "not_run", "missing", "invalid"]
+STATES: tuple[State, ...] = ("completed", "failed", "not_run", "missing", "invalid")
+
+
+class ResultsInvalid(BundleInvalid):
+    """Nothing that collate can read stands at the given paths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Something that is not what the contract says. Its rows are left out, and it is told."""
+
+    file: str
+    line: int | None
+    """Counted from 1; None when the whole file or a stretch of it is meant."""
+    message: str
+    consequence: str
+    """What is missing from the numbers because of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One bundle, as far as it is known."""
+
+    bundle_id: str
+    path: Path
+    manifest: Mapping[str, Json]
+    """The predicate of manifest.json."""
+    compile_info: Mapping[str, Json]
+    """compile.json; empty when it is not there. Not hashed, for display only."""
+    tasks: tuple[TaskRow, ...]
+    """Lines of tasks.jsonl, in matrix order."""
+    parent: str | None
+    """The bundle of which this one reruns a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """One task of one series and what became of it."""
+
+    task_id: str
+    lineage: str
+    """Bundle id of the first bundle of the line that reruns continue."""
+    bundle_id: str
+    """The bundle whose run this is about."""
+    run_id: str
+    """Empty when the bundle has not been run yet."""
+    condition_id: str | None
+    """None for a task that was never given a place to run."""
+    axes: Mapping[str, Json]
+    repetition: int
+    settings: Mapping[str, Json]
+    state: State
+    reason: str | None
+    """Why it has no result; None when it was completed."""
+    attempt: int | None
+    """The attempt whose rows count; the last one when none was completed."""
+    attempts: int
+    launch: str | None
+    """`<shard_id>/<launch>` of that attempt."""
+    duration_s: float | None
+    failure: Mapping[str, Json] | None
+    """The last task_failed event; None unless the task failed."""
+    run_path: str | None
+    """Folder of the run its rows stand in; None without a result."""
+    segments: tuple[Segment, ...]
+    """Where its rows stand; empty unless completed."""
+    duplicates: tuple[str, ...] = ()
+    """Further completions of the same work, not counted: "<bundle> <run> <launch> attempt n"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """All that was found at the given paths."""
+
+    kind: str
+    sources: tuple[Source, ...]
+    tasks: tuple[TaskResult, ...]
+    """In matrix order within each series. Frames name a task by its place here."""
+    records: pl.DataFrame
+    """Every row of every completed task, with its `task`; columns as the kind's room says."""
+    launches: tuple[Mapping[str, Json], ...]
+    """The launch.json of every launch, with `path`."""
+    damage: tuple[Damage, ...]
+    torn_lines: int
+    """Last lines cut off by a crash: expected, never data."""
+    torn_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collated:
+    """What collate wrote."""
+
+    out: Path
+    summary: Mapping[str, Json]
+    paths: tuple[Path, ...]
+    """Every file written, SHA256SUMS last."""
+    completeness: Mapping[str, Json]

@@ -1,0 +1,149 @@
+"""Tables and metrics of any program: what it reported, and what the system saw of its process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from specc.analysis.percentiles import median
+from specc.kinds.base import Measurement, Metric
+from specc.model import Json
+
+_PROCESS = (
+    Metric(
+        name="process.wall_s",
+        label="Wall time",
+        unit="s",
+        better="lower",
+        definition="Time from starting the program to its end, by the runtime's monotonic clock.",
+    ),
+    Metric(
+        name="process.cpu_s",
+        label="CPU time",
+        unit="s",
+        better="lower",
+        definition="User plus system time of the program and the children it waited for.",
+    ),
+    Metric(
+        name="process.max_rss_bytes",
+        label="Peak memory",
+        unit="B",
+        better="lower",
+        definition="Largest resident set of any process of the program, as the kernel counts it.",
+    ),
+)
+
+
+def record_columns() -> Mapping[str, Any]:
+    """Return the polars type of every field a record of this kind may carry."""
+    return {
+        "metric": pl.String(),
+        "value": pl.Float64(),
+        "value_reason": pl.String(),
+        "unit": pl.String(),
+        "better": pl.String(),
+        "index": pl.Int64(),
+        "exit_code": pl.Int64(),
+        "wall_s": pl.Float64(),
+        "user_s": pl.Float64(),
+        "system_s": pl.Float64(),
+        "max_rss_bytes": pl.Int64(),
+    }
+
+
+def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return `metrics` (one row for each value reported) and `processes` (one for each run)."""
+    keys = ["task", "attempt", "t_ns"]
+    return {
+        "metrics": records.filter(pl.col("type") == "metric").select(
+            *keys, "metric", "index", "value", "value_reason", "unit", "better"
+        ),
+        "processes": records.filter(pl.col("type") == "process").select(
+            *keys, "exit_code", "wall_s", "user_s", "system_s", "max_rss_bytes"
+        ),
+    }
+
+
+def metrics(
+    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.DataFrame]
+) -> tuple[Metric, ...]:
+    """Return the declared metrics, then any other that records carry, then those of the process."""
+    found: dict[str, Metric] = {}
+    for point in settings:
+        for one in _declared(point.get("metrics")):
+            found.setdefault(one.name, one)
+    seen = frames["metrics"].unique("metric", keep="first", maintain_order=True)
+    for row in seen.iter_rows(named=True):
+        name = row["metric"]
+        if name is not None and name not in found:
+            found[name] = _metric(name, row["unit"], row["better"], None)
+    return (*found.values(), *_PROCESS)
+
+
+def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
+    """Yield for each run the median of each metric's values, and the three of its process."""
+    reported = frames["metrics"].group_by("task", "metric", maintain_order=True)
+    grouped = reported.agg(pl.col("value"), pl.col("value_reason").drop_nulls().first())
+    for row in grouped.iter_rows(named=True):
+        values = tuple(v for v in row["value"] if v is not None)
+        missing = len(row["value"]) - len(values)
+        # a median over the values that happened to be there would hide the others
+        reason = row["value_reason"] or f"{missing} values are missing without a reason"
+        yield Measurement(
+            task=row["task"],
+            metric=row["metric"],
+            value=None if missing else median(values),
+            reason=reason if missing else None,
+            samples=values if len(values) > 1 and not missing else (),
+            in_sequence=True,
+        )
+    for row in frames["processes"].iter_rows(named=True):
+        parts = (row["user_s"], row["system_s"])
+        cpu_s = None if None in parts else sum(parts)
+        for metric, value in zip(
+            _PROCESS, (row["wall_s"], cpu_s, row["max_rss_bytes"]), strict=True
+        ):
+            yield Measurement(
+                task=row["task"],
+                metric=metric.name,
+                value=value,
+                reason=None if value is not None else "not measured on this machine",
+            )
+
+
+def details(
+    cells: Sequence[Mapping[str, Json]],
+    members: Mapping[str, Sequence[int]],
+    frames: Mapping[str, pl.DataFrame],
+    analysis: Mapping[str, Json],
+) -> dict[str, dict[str, Json]]:
+    """Return nothing: a program's cells are their axes and metrics."""
+    del cells, frames, analysis
+    return {cell: {} for cell in members}
+
+
+def result_cell(cell: Mapping[str, Json]) -> dict[str, Json]:
+    """Return axes, repetitions and metrics of a cell."""
+    return {key: cell[key] for key in ("cell", "axes", "repetitions", "verdict", "metrics")}
+
+
+def _declared(block: Json) -> Iterator[Metric]:
+    """Yield the metrics a point's settings declare: a list with names, or a mapping by name."""
+    if isinstance(block, dict):
+        block = [{"name": name, **(one or {})} for name, one in block.items()]
+    for one in block or ():
+        if isinstance(one, dict) and isinstance(one.get("name"), str):
+            yield _metric(one["name"], one.get("unit"), one.get("better"), one.get("description"))
+
+
+def _metric(name: str, unit: str | None, better: str | None, definition: str | None) -> Metric:
+    return Metric(
+        name=name,
+        label=name.replace("_", " "),
+        unit=unit or "",
+        better=better if better in ("lower", "higher") else "none",
+        definition=definition
+        or "As the program reported it; with several values a run counts with their median.",
+    )
