@@ -1,4 +1,4 @@
-"""Count the primes below SPECC_LIMIT with one of two methods and print the rate as one JSON line."""
+"""Count the primes below SPECC_LIMIT by SPECC_METHOD; print the rate as one JSON line."""
 
 import json
 import os

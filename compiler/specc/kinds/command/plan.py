@@ -1,8 +1,8 @@
 """What the compiler must know of commands: parameters are part of a task's identity.
 
-A command does not claim the node for itself. Most programs that people sweep want their cores busy, and
-only the author knows whether two may run side by side; one who measures asks for
-the whole node in `task` (cpus, exclusive), and every record names its neighbours anyway.
+A command does not claim the node for itself: most programs that people sweep want all cores busy,
+and only the author knows whether two may run side by side. One who measures asks for the whole
+node in `task` and `job`; every attempt names its neighbours anyway.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RESERVED = ("TASK_ID", "REPETITION", "BUNDLE", "SCRATCH", "CODE", "RUN", "RESULT
 
 
 def derive(settings: dict[str, Json], axes: Mapping[str, Json]) -> dict[str, Json]:
-    """Write the point's axes into `parameters`: they reach the program, so they are its settings."""
+    """Write the axes into `parameters`: they reach the program, so they are its settings."""
     return {**settings, "parameters": {**settings.get("parameters", {}), **axes}}
 
 

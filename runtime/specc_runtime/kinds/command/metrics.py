@@ -136,7 +136,7 @@ def lookup(document: Any, key: str) -> Tuple[bool, Any]:
 
 
 def as_number(value: Any) -> Tuple[Optional[float], str]:
-    """Return a finite number, or None and why the value is none. Digits may be grouped by commas."""
+    """Return a finite number, or None and the reason. Digits may be grouped by commas."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None, "the value found is not a number: " + json.dumps(value)[:80]
     try:

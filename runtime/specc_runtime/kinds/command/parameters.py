@@ -16,7 +16,8 @@ PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 def text(value: Any) -> str:
     """Write a value the way a program expects it on a command line.
 
-    Text stays as it is, true and false become 1 and 0, null becomes nothing, lists and mappings JSON.
+    Text stays as it is, true and false become 1 and 0, null becomes nothing, lists and mappings
+    become JSON.
     """
     if isinstance(value, str):
         return value
@@ -39,8 +40,8 @@ def variables(
 ) -> Dict[str, str]:
     """Return the variables that carry the parameters, then the spec's own `env` on top.
 
-    With `plain_names` a parameter whose name is a lower-case identifier also arrives under that name,
-    for scripts; upper-case names are left to the system.
+    With `plain_names` a parameter whose name is a lower-case identifier also arrives under that
+    name, for scripts; upper-case names are left to the system.
     """
     found: Dict[str, str] = {}
     for name, value in settings.get("parameters", {}).items():

@@ -1,7 +1,7 @@
 """Run one program once and record its numbers.
 
-The program is a child in the attempt's own process group, so that whatever ends the attempt ends it too.
-Its output goes to the slot's log; a stream that holds metrics passes through here line by line on the way.
+The program is a child in the attempt's own process group, so what ends the attempt ends it too.
+Its output goes to the slot's log; a stream that holds metrics passes through here on the way.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _run_program(
             raise TaskError(
                 "program",
                 f"{argv[0]!r} cannot be started: {error}",
-                "is it installed on the compute node and on PATH? A module can be loaded in the cluster profile",
+                "is it installed on the node and on PATH? The cluster profile can load a module",
             ) from error
     threads = [
         threading.Thread(target=_pass_on, args=(pipe, reader, output), daemon=True)
