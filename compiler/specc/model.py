@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list or dict of these."""
 
+Content: TypeAlias = bytes
+"""The bytes of a file; a name of its own, for a field `bytes` hides the type in its class."""
+
 JsonPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands in a document: ("matrix", "axes", "lr", 0)."""
 
@@ -200,6 +203,8 @@ class Task:
     job: JobShape
     not_run: str | None
     """Why this task is kept in the matrix but not run; None when it runs."""
+    sharing: bool = False
+    """True: a measuring kind may run this task beside others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +282,7 @@ class BundleFile:
     mode: int
     bytes: int
     sha256: str
-    content: bytes | None
+    content: Content | None
     source: Path | None
 
 
