@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
+from ... import limits
 from ...attempt import TaskError
 from . import metrics as reading
 from . import parameters
@@ -39,8 +41,15 @@ def run(attempt: Attempt) -> None:
 
     Raises TaskError (program) for an unexpected exit code or a required metric that is missing.
     """
+    scratch = tempfile.mkdtemp(prefix="specc-")
+    try:
+        _run_in(attempt, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run_in(attempt: Attempt, scratch: str) -> None:
     settings = attempt.task.settings
-    scratch = str(attempt.scratch)
     folder = _code_folder(attempt) if settings.get("workdir") == "code" else scratch
     declared = settings.get("metrics", {})
     readers = [reading.LineReader(declared, stream) for stream in ("stdout", "stderr")]
@@ -120,18 +129,23 @@ def _stdin_path(settings: Mapping[str, Any], scratch: str) -> str:
 def _environment(attempt: Attempt, settings: Mapping[str, Any], scratch: str) -> Dict[str, str]:
     found = dict(os.environ)
     found.update(
-        SPECC_TASK_ID=attempt.task_id,
+        SPECC_TASK_ID=attempt.task.task_id,
         SPECC_REPETITION=str(attempt.task.repetition),
         SPECC_BUNDLE=str(attempt.bundle),
         SPECC_SCRATCH=scratch,
         SPECC_CODE=_code_folder(attempt),
     )
-    for name, path in attempt.inputs.items():
+    for name, path in _inputs(attempt):
         found["SPECC_INPUT_" + parameters.sanitise(name)] = str(path)
     found.update(
         parameters.variables(settings, attempt.resolve, plain_names=bool(settings.get("script")))
     )
     return found
+
+
+def _inputs(attempt: Attempt) -> Iterator[Tuple[str, Any]]:
+    for name in attempt.input_names:
+        yield name, attempt.resolve("input:" + name)
 
 
 def _code_folder(attempt: Attempt) -> str:
@@ -140,12 +154,16 @@ def _code_folder(attempt: Attempt) -> str:
 
 def _pass_on(pipe: Any, reader: reading.LineReader, output: int) -> None:
     """Read lines, look for metrics in them, copy them to the log until the last writer has gone."""
+    whole = True
     with pipe:
         while True:
             line = pipe.readline(reading.LONGEST_LINE + 1)
             if not line:
                 return
-            reader.line(line)
+            if whole:
+                reader.line(line)
+            # the rest of a line that is too long is no line
+            whole = line.endswith(b"\n")
             _write_all(output, line)
 
 
@@ -175,16 +193,15 @@ def _check_exit(ended: Ended, success: List[int]) -> None:
     if ended.code < 0:
         raise TaskError(
             "program",
-            f"the program was ended by signal {-ended.code}",
-            "its last lines of output are below",
-            exit_code=None,
-            signal=-ended.code,
+            f"the program was ended by {limits.signal_name(-ended.code)}",
+            "its last lines of output stand beside this",
+            evidence={"signal": limits.signal_name(-ended.code)},
         )
     raise TaskError(
         "program",
         f"the program ended with exit code {ended.code}",
-        "its last lines of output are below; further codes can be allowed with settings.success",
-        exit_code=ended.code,
+        "its last lines of output stand beside this; settings.success can allow further codes",
+        evidence={"exit_code": ended.code},
     )
 
 
