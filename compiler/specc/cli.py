@@ -1,0 +1,75 @@
+"""The command line: which verbs there are, and how the process ends.
+
+Each verb lives in `commands/`, imports what it needs when it runs, and answers with a value
+that `commands/console.py` prints. A bug stays a traceback, with exit code 70.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from specc.commands import bundles, results, specs
+from specc.problems import ExitCode
+
+app = typer.Typer(
+    name="specc",
+    help="Compile experiment specs into sealed, offline job bundles, and read what comes back.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"specc {version('specc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (
+    specs.init,
+    specs.validate,
+    specs.lock,
+    specs.plan,
+    specs.compile_,
+    specs.diff,
+    bundles.verify,
+    bundles.run,
+    bundles.status,
+    bundles.pin,
+    results.collate,
+    specs.schema,
+    specs.explain,
+):
+    app.command(_command.__name__.rstrip("_"))(_command)
+
+
+def main() -> None:
+    """Run the command line. Never returns."""
+    try:
+        app()
+    except Exception:
+        traceback.print_exc()
+        print(
+            f"specc: this is a bug in specc {' '.join(sys.argv[1:2])}, not in your spec; "
+            "please report it with the lines above",
+            file=sys.stderr,
+        )
+        sys.exit(int(ExitCode.INTERNAL))

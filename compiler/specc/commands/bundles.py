@@ -1,0 +1,82 @@
+"""The verbs about bundles: verify, run, status, pin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from specc.commands.console import Answer, as_exit_code, bars, verb, watched_run
+from specc.problems import ExitCode
+
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a compiled bundle.")]
+RunId = Annotated[
+    str | None, typer.Option("--run", help="Name of the run; default: $SPECC_RUN, else r1.")
+]
+ResultsPath = Annotated[
+    Path | None,
+    typer.Option("--results", help="Where results go; default: $SPECC_RESULTS, else the bundle."),
+]
+
+
+@verb
+def verify(bundle: BundlePath) -> Answer:
+    """Compare every file of a bundle with its manifest."""
+    from specc.verify import findings, verify_bundle
+
+    with bars() as progress:
+        found = verify_bundle(bundle, progress=progress)
+    manifest = found.manifest
+    files = len(manifest.subjects) if manifest else 0
+    broken = not found.intact or bool(found.extra)
+    verdict = "does not match its manifest" if broken else "matches its manifest"
+    name = manifest.bundle_id if manifest else str(bundle)
+    data = {
+        "bundle_id": manifest.bundle_id if manifest else None,
+        "files": files,
+        "changed": list(found.changed),
+        "missing": list(found.missing),
+        "extra": list(found.extra),
+        "modes": [path for path, _, _ in found.modes],
+        "detail": found.detail,
+    }
+    return Answer(
+        text="\n".join((*findings(found), f"{name} {verdict} ({files} files)")),
+        data=data,
+        code=ExitCode.BAD_BUNDLE if broken else ExitCode.OK,
+    )
+
+
+@verb
+def run(
+    bundle: BundlePath,
+    run_id: RunId = None,
+    network: Annotated[
+        Literal["on", "off"],
+        typer.Option(help="off: cut the network off where the kernel allows it."),
+    ] = "on",
+    results: ResultsPath = None,
+) -> Answer:
+    """Run a bundle on this machine, CPU jobs first. Finished tasks are never run again."""
+    from specc.local_run import LocalRun, run_here
+    from specc.status import as_json as status_json
+    from specc.status import as_text, chosen_run, read_status
+
+    wanted = LocalRun(bundle=bundle, run_id=chosen_run(run_id), network=network, results=results)
+    with watched_run() as listener:
+        code = run_here(wanted, listener)
+    found = read_status(bundle, run_id=wanted.run_id, results=results)
+    return Answer(text=as_text(found), data=status_json(found), code=as_exit_code(code))
+
+
+@verb
+def status(
+    bundle: BundlePath, run_id: RunId = None, results: ResultsPath = None
+) -> Answer:
+    """Tell how far a run is, from its files alone."""
+    from specc.status import as_json as status_json
+    from specc.status import as_text, read_status
+
+    found = read_status(bundle, run_id=run_id, results=results)
+    return Answer(text=as_text(found), data=status_json(found))

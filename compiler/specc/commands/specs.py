@@ -1,0 +1,174 @@
+"""The verbs about specs: init, validate, lock, plan, compile, diff, schema, explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from specc.commands.console import Answer, bars, steps, verb
+from specc.model import Json
+from specc.problems import ExitCode, SpeccError
+
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="AXIS=VALUE",
+        help="Run only these points; the others stay in the matrix as not_run. May be repeated.",
+    ),
+]
+OnlyReason = Annotated[
+    str | None, typer.Option("--only-reason", help="Why the other points are not run.")
+]
+
+
+class Usage(SpeccError):
+    """A command line that can't be meant."""
+
+    exit_code = ExitCode.USAGE
+
+
+@verb
+def init(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="Kind of experiment.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; default: KIND.yaml.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List kinds and example specs.")] = False,
+) -> Answer:
+    """Write a commented starter spec that compiles."""
+    from specc import resources, starters
+
+    kinds = resources.kinds()
+    if list_ or kind is None:
+        examples = starters.examples()
+        text = "\n".join(
+            (
+                "kinds:",
+                *(f"  {name}" for name in kinds),
+                "examples:",
+                *(f"  {path}" for path in examples),
+            )
+        )
+        return Answer(
+            text=text, data={"kinds": list(kinds), "examples": [str(path) for path in examples]}
+        )
+    if kind not in kinds:
+        raise unknown("kind", kind, kinds)
+    target = out or Path(f"{kind}.yaml")
+    starters.write_starter(kind, target)
+    return Answer(text=str(target), data={"spec": str(target), "kind": kind})
+
+
+@verb
+def validate(spec: SpecPath) -> Answer:
+    """Check a spec and report every mistake at once; looks at no input's content."""
+    from specc.pipeline import check_spec
+
+    found, problems = check_spec(spec)
+    warnings = f", {len(problems)} warning{'s' * (len(problems) != 1)}" if problems else ""
+    return Answer(
+        text=f"{spec} is a valid {found.kind} spec{warnings}",
+        data={"spec": str(spec), "name": found.name, "kind": found.kind},
+        problems=problems,
+    )
+
+
+@verb
+def lock(spec: SpecPath) -> Answer:
+    """Resolve a spec's environments and write SPEC.lock. The only verb that asks a package index."""
+    from specc.pipeline import lock_spec
+
+    with bars() as progress:
+        path = lock_spec(spec, progress=progress)
+    return Answer(text=str(path), data={"lock": str(path)})
+
+
+@verb
+def plan(spec: SpecPath, only: Only = None, only_reason: OnlyReason = None) -> Answer:
+    """Show what a spec comes to: points, shapes, slots, waves, hours. Looks at no wheel."""
+    from specc.describe import plan_json, plan_text
+    from specc.pipeline import plan_spec
+
+    found, problems = plan_spec(spec, only=chosen(only), only_reason=only_reason)
+    return Answer(text=plan_text(found), data=plan_json(found), problems=problems)
+
+
+@verb
+def compile_(
+    spec: SpecPath,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the bundle's folder.")] = Path("build"),
+    only: Only = None,
+    only_reason: OnlyReason = None,
+) -> Answer:
+    """Compile a spec into a sealed bundle; prints the bundle's folder."""
+    from specc.pipeline import compile_spec
+
+    with bars() as progress:
+        made = compile_spec(
+            spec, out=out, only=chosen(only), only_reason=only_reason, progress=progress
+        )
+    data = {"bundle": str(made.path), "bundle_id": made.bundle_id}
+    return Answer(text=str(made.path), data=data, problems=made.problems)
+
+
+@verb
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="A", help="A spec or a bundle.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="A spec or a bundle.")],
+) -> Answer:
+    """Tell which tasks B adds, removes and keeps, compared with A."""
+    from specc.describe import diff_json, diff_text
+
+    raise NotImplementedError(diff_json, diff_text)
+
+
+def chosen(only: list[str] | None) -> dict[str, tuple[Json, ...]]:
+    """Read `AXIS=VALUE` options; a value is written as in the spec. Raises Usage."""
+    found: dict[str, tuple[Json, ...]] = {}
+    for option in only or ():
+        axis, equals, value = option.partition("=")
+        if not equals or not axis:
+            raise Usage(f"--only takes AXIS=VALUE, not '{option}'", hint="--only device=cpu")
+        found[axis] = (*found.get(axis, ()), _value(value))
+    return found
+
+
+@verb
+def explain(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="Code of a problem, e.g. E207.")],
+) -> Answer:
+    """Tell more about an error or a warning."""
+    from specc.explain import explain as explain_code
+
+    found = explain_code(code)
+    return Answer(text=found, data={"code": code.upper(), "text": found})
+
+
+@verb
+def schema(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="default: the spec itself.")
+    ] = None,
+) -> Answer:
+    """Print the JSON Schema of specs, or of one kind's settings."""
+    import json
+
+    from specc import resources
+
+    if kind is not None and kind not in resources.kinds():
+        raise unknown("kind", kind, resources.kinds())
+    found = resources.schema(f"kinds/{kind}" if kind else "spec")
+    return Answer(text=json.dumps(found, indent=2, ensure_ascii=False), data={"schema": found})
+
+
+def unknown(noun: str, name: str, known: tuple[str, ...]) -> Usage:
+    """Build the error for a name that is not among those known."""
+    from specc.suggest import did_you_mean
+
+    return Usage(f"there is no {noun} '{name}'", hint=did_you_mean(name, known, noun=f"{noun}s"))
