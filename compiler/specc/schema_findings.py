@@ -100,12 +100,7 @@ def _simple(each: Violation, path: JsonPath, word: str) -> Finding:
     if word == "enum":
         return _not_listed(each, path)
     if word == "const":
-        hint = f"write {shown(each.validator_value)}"
-        message = f"{shown(each.instance)} is not {shown(each.validator_value)}"
-        if path and path[-1] == "schema_version":
-            message = f"schema_version {shown(each.instance)} is not known to this specc"
-            return Finding(code="E113", path=path, message=message, hint=hint)
-        return Finding(code="E104", path=path, message=message, hint=hint)
+        return _not_constant(each, path)
     if word in ("pattern", "format"):
         return _wrong_form(each, path)
     if word == "uniqueItems":
@@ -115,6 +110,16 @@ def _simple(each: Violation, path: JsonPath, word: str) -> Finding:
         return Finding(code="E102", path=path, message=each.message, hint=None)
     hint = description(each.schema)
     return Finding(code="E108", path=path, message=each.message[:300], hint=hint)
+
+
+def _not_constant(each: Violation, path: JsonPath) -> Finding:
+    wanted, given = shown(each.validator_value), shown(each.instance)
+    if path and path[-1] == "schema_version":
+        message = f"schema_version {given} is not known to this specc"
+        return Finding(code="E113", path=path, message=message, hint=f"write {wanted}")
+    return Finding(
+        code="E104", path=path, message=f"{given} is not {wanted}", hint=f"write {wanted}"
+    )
 
 
 def _unknown_keys(each: Violation, path: JsonPath, root: Schema) -> Iterator[Finding]:

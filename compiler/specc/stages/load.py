@@ -26,8 +26,7 @@ def load(path: Path, *, named_at: Mark | None = None, named_path: str = "") -> S
     shown = str(path)
 
     def refuse(code: str, message: str, hint: str) -> SpecInvalid:
-        mark = named_at or (None if code == "E001" else _start_of(shown))
-        return SpecInvalid([error(code, message, mark=mark, path=named_path, hint=hint)])
+        return SpecInvalid([error(code, message, mark=named_at, path=named_path, hint=hint)])
 
     try:
         # O_NONBLOCK: opening a named pipe must not wait for a writer
@@ -72,10 +71,6 @@ def _not_utf8(raw: bytes, offset: int, shown: str) -> Problem:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         hint = f"it looks like UTF-16: iconv -f utf-16 -t utf-8 {shown}"
     return error("E006", f"byte 0x{raw[offset]:02x} is not UTF-8", mark=mark, hint=hint)
-
-
-def _start_of(shown: str) -> Mark:
-    return Mark(file=shown, line=1, column=1, end_column=2)
 
 
 def _hint_for_missing(path: Path) -> str:
