@@ -1,0 +1,187 @@
+"""How a point becomes settings and resources: the base blocks, named overrides and `when` rules.
+
+Points that get the same changes share one recipe, so that the work of a spec with ten thousand
+points is that of its few recipes and of filling in values. Pure.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from specc.conditions import compile_condition
+from specc.defaults import fill_defaults
+from specc.matrix import Axis, Point, spellings
+from specc.model import Json, JsonPath, Mark, Spec
+from specc.substitute import Placeholder, Template, placeholders, spell, template
+
+SHAPE_BLOCKS = ("task", "job", "environment", "sharing")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value that an override sets."""
+
+    target: JsonPath
+    """("job", "gpus_per_node")"""
+    value: Json
+    origin: JsonPath
+    """Where in the spec it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the points of one group have in common."""
+
+    settings: Template
+    shape: Template
+    """Renders {task, job, environment, sharing}."""
+    shape_places: tuple[int, ...]
+    """Axes that the shape's placeholders name, as places in a point."""
+    holes: tuple[Placeholder, ...]
+    """Placeholders of settings and shape; paths start with the block's name."""
+    changes: tuple[Change, ...]
+
+    def origin(self, path: JsonPath) -> JsonPath:
+        """Return where the value at `path` (from the root) is written in the spec."""
+        for change in reversed(self.changes):
+            if path[: len(change.target)] == change.target:
+                return change.origin + path[len(change.target) :]
+        return path
+
+    def hole_at(self, path: JsonPath) -> Placeholder | None:
+        """Return the placeholder that gave the value at `path`, if one did."""
+        return next((h for h in self.holes if path[: len(h.path)] == h.path), None)
+
+
+class Recipes:
+    """All recipes of a spec, made when first asked for."""
+
+    def __init__(self, spec: Spec, axes: tuple[Axis, ...]) -> None:
+        self.spec = spec
+        self.names = tuple(axis.name for axis in axes)
+        self._named = tuple(place for place, axis in enumerate(axes) if axis.named_points)
+        self._rules = tuple(
+            compile_condition(rule["if"], self.names) for rule in spec.data.get("when") or ()
+        )
+        self._made: dict[tuple[Json, ...], Recipe] = {}
+        self._spelled = spellings(spec.document, axes)
+        self.refill = has_conditional_defaults(spec.settings_schema)
+        self.used_rules: set[int] = set()
+
+    def of(self, point: Point) -> Recipe:
+        """Return the recipe of a point."""
+        named = tuple(point[place] for place in self._named)
+        rules = tuple(place for place, test in enumerate(self._rules) if test(point))
+        key = (named, rules)
+        if (found := self._made.get(key)) is None:
+            self.used_rules.update(rules)
+            found = self._made[key] = self._make(tuple(self._changes(named, rules)))
+        return found
+
+    def made(self) -> tuple[Recipe, ...]:
+        """Return the recipes asked for so far."""
+        return tuple(self._made.values())
+
+    def mark(self, path: JsonPath) -> Mark | None:
+        """Return the place of a path of the resolved spec in the user's own text."""
+        return self.spec.document.mark(*path)
+
+    def _changes(self, named: tuple[Json, ...], rules: tuple[int, ...]) -> Iterator[Change]:
+        points = (self.spec.data.get("matrix") or {}).get("points") or {}
+        for place, choice in zip(self._named, named, strict=True):
+            axis = self.names[place]
+            for dotted, value in points[axis].get(choice, {}).items():
+                origin = ("matrix", "points", axis, choice, dotted)
+                yield Change(tuple(dotted.split(".")), value, origin)
+        for rule in rules:
+            for dotted, value in self.spec.data["when"][rule]["set"].items():
+                yield Change(tuple(dotted.split(".")), value, ("when", rule, "set", dotted))
+
+    def _make(self, changes: tuple[Change, ...]) -> Recipe:
+        data = self.spec.data
+        environments = tuple(data["environment"])
+        blocks: dict[str, Json] = {
+            "settings": copy.deepcopy(data["settings"]),
+            "task": dict(data["task"]),
+            "job": copy.deepcopy(data["job"]),
+            "environment": environments[0] if len(environments) == 1 else None,
+            "sharing": data["sharing"],
+        }
+        for change in changes:
+            _put(blocks, change.target, copy.deepcopy(change.value))
+        fill_defaults(self.spec.settings_schema, blocks["settings"])
+        shape = {name: blocks[name] for name in SHAPE_BLOCKS}
+        settings = template(blocks["settings"], self.is_literal, self._spell)
+        rendered = template(shape, _never, self._spell)
+        return Recipe(
+            settings=settings,
+            shape=rendered,
+            shape_places=tuple(i for i, n in enumerate(self.names) if n in rendered.axes),
+            holes=(
+                *placeholders(
+                    {"settings": blocks["settings"]}, lambda path: self.is_literal(path[1:])
+                ),
+                *placeholders(shape, _never),
+            ),
+            changes=changes,
+        )
+
+    def is_literal(self, path: JsonPath) -> bool:
+        """Say whether the schema wants the settings string at `path` taken as it is."""
+        return any(node.get("x-literal") for node in schemas_at(self.spec.settings_schema, path))
+
+    def _spell(self, axis: str, value: Json) -> str:
+        if isinstance(value, bool):  # True == 1 would find the spelling of 1
+            return spell(value)
+        return self._spelled.get((axis, value)) or spell(value)
+
+
+def schemas_at(schema: Mapping[str, Json], path: JsonPath) -> Iterator[Mapping[str, Json]]:
+    """Yield every subschema that may describe the value at `path`, all branches followed."""
+    if not path:
+        yield schema
+    else:
+        key, rest = path[0], path[1:]
+        others = schema.get("additionalProperties")
+        if isinstance(key, int):
+            if isinstance(schema.get("items"), dict):
+                yield from schemas_at(schema["items"], rest)
+        elif key in (schema.get("properties") or {}):
+            yield from schemas_at(schema["properties"][key], rest)
+        elif isinstance(others, dict):
+            yield from schemas_at(others, rest)
+    for word in ("oneOf", "anyOf", "allOf"):
+        for branch in schema.get(word) or ():
+            yield from schemas_at(branch, path)
+
+
+def has_conditional_defaults(schema: Json, *, inside: bool = False) -> bool:
+    """Say whether a branch of a oneOf or anyOf holds defaults: filling in a value may add some."""
+    if isinstance(schema, list):
+        return any(has_conditional_defaults(one, inside=inside) for one in schema)
+    if not isinstance(schema, dict):
+        return False
+    if inside and "default" in schema:
+        return True
+    return any(
+        has_conditional_defaults(value, inside=inside or key in ("oneOf", "anyOf"))
+        for key, value in schema.items()
+        if key not in ("default", "examples", "enum", "const")
+    )
+
+
+def _never(path: JsonPath) -> bool:
+    del path
+    return False
+
+
+def _put(blocks: dict[str, Json], target: JsonPath, value: Json) -> None:
+    place: Json = blocks
+    for key in target[:-1]:
+        inner = place.get(key)
+        if not isinstance(inner, dict):
+            inner = place[key] = {}
+        place = inner
+    place[target[-1]] = value

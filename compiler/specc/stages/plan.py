@@ -1,0 +1,210 @@
+"""Decide what runs where: shapes, slots, shards, and whether they fit their limits. Pure.
+
+Tasks with equal resources and environment share a shape, and a shape has one job script. CPU
+shapes come first, so that their jobs are submitted before the ones that wait for GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from specc.blame import Blame
+from specc.cluster import Complaint, choose_partition
+from specc.identity import condition_id
+from specc.kinds import plan_room
+from specc.kinds.base import PlanRoom
+from specc.model import Expansion, Facts, Fixture, JobShape, Json, Plan, Shape, Shard, Spec, Task
+from specc.packing import Packing, order_tasks, pack, waves_in
+from specc.plan_checks import (
+    check_array,
+    check_budget,
+    check_fit,
+    check_slots,
+    check_split,
+    check_submit,
+    core_hours,
+    gpu_hours,
+    unknown_partition,
+)
+from specc.problems import Problem, error, warning
+from specc.shapes import slots
+
+NO_FACTS = Facts(inputs={}, code=None, environments={}, runtime=())
+"""What is known before a survey."""
+
+
+def make_plan(
+    spec: Spec, facts: Facts | None, expansion: Expansion
+) -> tuple[Plan, tuple[Problem, ...]]:
+    """Return the plan, and what in it does not fit.
+
+    facts: None before a survey; condition ids then rest on the environments as declared.
+    """
+    room, blame = plan_room(spec.kind), Blame(spec)
+    planner = _Planner(spec, facts or NO_FACTS, room, blame)
+    shapes, problems = [], []
+    groups = _groups(expansion, room)
+    for number, (fixtures, tasks) in enumerate(groups, 1):
+        shape, found = planner.shape(number, len(groups), fixtures, tasks)
+        shapes.append(shape)
+        problems += found
+    plan = Plan(
+        spec=spec,
+        facts=facts or NO_FACTS,
+        expansion=expansion,
+        shapes=tuple(shapes),
+        gpu_hours=gpu_hours(shapes),
+        core_hours=core_hours(shapes, spec.profile),
+    )
+    problems += [*check_submit(spec, plan), *check_budget(spec, plan)]
+    return plan, tuple(problems)
+
+
+def effective_block(spec: Spec, *, measures: bool) -> bool:
+    """Say whether a shard holds a whole repetition.
+
+    With a single repetition that nobody asked to keep together, a kind that does not measure has
+    nothing to compare within one job, and its tasks are spread.
+    """
+    repetitions = spec.data["repetitions"]
+    written = "block" in (spec.document.data.get("repetitions") or {})
+    if repetitions["n"] == 1 and not measures and not written:
+        return False
+    return bool(repetitions["block"] == "job")
+
+
+class _Planner:
+    """Plans the shapes of one spec, one after the other."""
+
+    def __init__(self, spec: Spec, facts: Facts, room: PlanRoom, blame: Blame) -> None:
+        self._spec, self._facts, self._room, self._blame = spec, facts, room, blame
+        self._blocked = effective_block(spec, measures=room.MEASURES)
+
+    def shape(
+        self, number: int, of: int, fixtures: tuple[Fixture, ...], tasks: list[Task]
+    ) -> tuple[Shape, list[Problem]]:
+        """Return one shape with its shards, and what does not fit."""
+        first, name = tasks[0], f"{number}-{'gpu' if tasks[0].job.gpus_per_node else 'cpu'}"
+        partition, job, problems = self._partition(first)
+        one_at_a_time = self._room.MEASURES and not first.sharing
+        fitting = slots(first.task, job, partition=partition, one_at_a_time=one_at_a_time)
+        problems += check_slots(first, job, partition, fitting, self._blame)
+        fit = waves_in(job, first.task)
+        problems += check_fit(first, job, fit, self._blame)
+        packing = self._pack(tasks, max(fitting, 1), None if fit is None else max(fit, 1))
+        if self._blocked and fit:
+            problems += check_split(first, job, packing, self._blame)
+        if partition is not None:
+            problems += check_array(first, job, partition, packing, self._blame)
+        shape = Shape(
+            name=name,
+            script="job.sbatch" if of == 1 else f"job-{name}.sbatch",
+            environment=first.environment,
+            condition_id=self._condition(first, job, max(fitting, 1), fixtures),
+            task=first.task,
+            job=job,
+            slots=max(fitting, 1),
+            waves=packing.waves,
+            fixtures=fixtures,
+            shards=_shards(name, packing),
+        )
+        return shape, problems
+
+    def _pack(self, tasks: list[Task], slot_count: int, fit: int | None) -> Packing:
+        repetitions = self._spec.data["repetitions"]
+        return pack(
+            order_tasks(tasks, order=repetitions["order"], seed=repetitions["seed"]),
+            slots=slot_count,
+            waves_fit=fit,
+            max_running=tasks[0].job.max_running,
+            blocked=self._blocked,
+        )
+
+    def _partition(self, task: Task) -> tuple[Mapping[str, Json] | None, JobShape, list[Problem]]:
+        profile = self._spec.profile
+        if profile is None:
+            return None, task.job, []
+        environment = self._spec.data["environment"].get(task.environment) or {}
+        partition, found = choose_partition(profile, task.task, task.job, environment)
+        if partition is None:
+            return None, task.job, [unknown_partition(task, profile, self._blame)]
+        job = replace(task.job, partition=partition["name"])
+        return partition, job, [self._problem(each, task) for each in found]
+
+    def _problem(self, complaint: Complaint, task: Task) -> Problem:
+        mark, path = self._blame.at(complaint.asked_by, task)
+        make = error if complaint.is_error else warning
+        return make(complaint.code, complaint.message, mark=mark, path=path, hint=complaint.hint)
+
+    def _condition(
+        self, task: Task, job: JobShape, slot_count: int, fixtures: tuple[Fixture, ...]
+    ) -> str:
+        return condition_id(
+            environment=self._environment(task.environment),
+            task=task.task,
+            job={
+                "nodes": job.nodes,
+                "gpus_per_node": job.gpus_per_node,
+                "cpus_per_node": job.cpus_per_node,
+                "memory_bytes": job.memory_bytes,
+                "exclusive": job.exclusive,
+                "partition": job.partition,
+            },
+            slots=slot_count,
+            fixtures=[[each.type, each.options] for each in fixtures],
+            cluster=self._spec.profile["name"] if self._spec.profile else None,
+        )
+
+    def _environment(self, name: str | None) -> Json:
+        fact = self._facts.environments.get(name or "")
+        if fact is None:
+            return self._spec.data["environment"].get(name)
+        return {
+            "mode": fact.mode,
+            "python": fact.python,
+            "platform": fact.platform,
+            "accelerator": fact.accelerator,
+            "requirements": fact.requirements,
+            "image": fact.description.get("digest") or fact.description.get("sha256"),
+        }
+
+
+def _groups(expansion: Expansion, room: PlanRoom) -> list[tuple[tuple[Fixture, ...], list[Task]]]:
+    """Return the tasks that run, by what they share; CPU first, then in matrix order."""
+    groups: dict[Json, tuple[tuple[Fixture, ...], list[Task]]] = {}
+    for settings_tasks in _by_settings(expansion):
+        first = settings_tasks[0]
+        fixtures = room.fixtures(first.settings)
+        text = (
+            json.dumps([[f.type, f.options] for f in fixtures], sort_keys=True) if fixtures else ""
+        )
+        key = (first.task, first.job, first.environment, first.sharing, text)
+        groups.setdefault(key, (fixtures, []))[1].extend(settings_tasks)
+    return sorted(groups.values(), key=lambda group: group[1][0].job.gpus_per_node > 0)
+
+
+def _by_settings(expansion: Expansion) -> Iterator[list[Task]]:
+    """Yield runs of tasks that differ in their repetition only."""
+    run: list[Task] = []
+    for task in expansion.tasks:
+        if task.not_run is not None:
+            continue
+        if run and run[-1].settings is not task.settings:
+            yield run
+            run = []
+        run.append(task)
+    if run:
+        yield run
+
+
+def _shards(name: str, packing: Packing) -> tuple[Shard, ...]:
+    return tuple(
+        Shard(
+            shard_id=f"{name}-{index:04d}",
+            index=index,
+            task_ids=tuple(task.task_id for task in tasks),
+        )
+        for index, tasks in enumerate(packing.shards)
+    )
