@@ -58,7 +58,7 @@ def make_cells(
         present = [v for v in values.values() if v["value"] is not None]
         main = present[0] if present else None
         first = members[0]
-        states: dict[str, int] = {str(state): sum(m.state == state for m in members) for state in STATES}
+        states: dict[str, int] = {s: sum(m.state == s for m in members) for s in map(str, STATES)}
         cells.append(
             {
                 "cell": cell,

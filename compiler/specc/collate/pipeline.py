@@ -11,7 +11,7 @@ from pathlib import Path
 from specc.collate import export
 from specc.collate.complete import complete
 from specc.collate.read import Found, read
-from specc.collate.rooms import tables_room
+from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
 from specc.collate.summary import summarise
 from specc.collate.values import Collated, ResultsInvalid, Study
@@ -36,6 +36,8 @@ def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: 
     written = export.write_tables(out / "tables", study, frames, summary["cells"])
     written.append(export.write_json(out / "summary.json", summary))
     written.extend(_write_results(out, summary))
+    progress("drawing")
+    written.extend(_write_reports(out, summary))
     written.append(export.write_sums(out, written))
     return Collated(
         out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
@@ -71,3 +73,14 @@ def _write_results(out: Path, summary: Json) -> list[Path]:
         export.write_json(out / name, document)
         for name, document in results_documents(summary, tables_room(summary["kind"])).items()
     ]
+
+
+def _write_reports(out: Path, summary: Json) -> list[Path]:
+    from specc.collate.figures import draw
+    from specc.collate.report import report_files
+
+    figures = draw(summary, report_room(summary["kind"]))
+    written = [export.write_bytes(out / name, data) for name, data in figures.files.items()]
+    for name, text in report_files(summary, report_room(summary["kind"]), figures).items():
+        written.append(export.write_text(out / name, text))
+    return written

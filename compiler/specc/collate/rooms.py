@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 from typing import cast
 
 from specc.collate.values import ResultsInvalid
+from specc.kinds import KINDS
 from specc.kinds.base import ReportRoom, TablesRoom
 
 
@@ -21,11 +21,9 @@ def report_room(kind: str) -> ReportRoom:
 
 
 def _room(kind: str, name: str) -> object:
-    module = f"specc.kinds.{kind}.{name}"
-    known = kind.isidentifier() and find_spec(f"specc.kinds.{kind}") is not None
-    if not known or find_spec(module) is None:
+    if kind not in KINDS:
         raise ResultsInvalid(
             f"this specc cannot collate bundles of kind {kind!r}",
             hint="collate with the version of specc that compiled them, or a newer one",
         )
-    return importlib.import_module(module)
+    return importlib.import_module(f"{KINDS[kind]}.{name}")

@@ -74,14 +74,17 @@ class Figure:
 
     name: str
     """File name without suffix."""
+    subject: str
+    """What is drawn, in two or three words: "Latency"."""
     title: str
     """The finding, in words and numbers, or what is shown when there is none."""
-    metrics: tuple[str, ...]
-    """Metrics whose cells are drawn; several only where a cell has one of them (energy scopes)."""
+    metrics: tuple[tuple[str, str], ...]
+    """(metric, note) pairs: a cell is drawn by the first of them it has a value for, and the note
+    stands in its line's name ("RSS", "device, nvml"); empty for none."""
     x: str | None
     """Axis on the x side; None when the study has no axis."""
-    colour: str | None
-    """Axis, or axes joined by ", ", that tell the lines apart; None for one line."""
+    colour: tuple[str, ...]
+    """Axes whose values tell the lines apart; empty for one line."""
     log_x: bool
     y_title: str
     scale: float = 1.0

@@ -1,0 +1,263 @@
+"""Arrange the summary as tables of texts: what stands in a cell, how it sorts, why it is a dash.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from specc.kinds.sentences import is_number, number, point, quantity
+from specc.model import Json
+
+DASH = "–"
+MOST_ROWS = 1000
+"""Rows shown in a document; the tables folder has all of them."""
+
+Table = dict[str, Any]
+
+
+def _entry(text: str, *, sort: Json = None, note: str = "", kind: str = "") -> dict[str, Json]:
+    return {"text": text, "sort": text if sort is None else sort, "note": note, "kind": kind}
+
+
+def _table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
+    return {
+        "columns": list(columns),
+        "rows": list(rows[:MOST_ROWS]),
+        "more": max(0, len(rows) - MOST_ROWS),
+    }
+
+
+def _column(name: str, *, note: str = "", numeric: bool = False) -> dict[str, Json]:
+    return {"name": name, "note": note, "numeric": numeric}
+
+
+def _axis_entry(value: Json) -> dict[str, Json]:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return _entry(text, sort=value if is_number(value) else text)
+
+
+def _axis_columns(summary: Mapping[str, Json]) -> list[Json]:
+    return [
+        _column(name.replace("_", " "), numeric=all(map(is_number, values)))
+        for name, values in summary["axes"].items()
+    ]
+
+
+def _points(summary: Mapping[str, Json], cell: Mapping[str, Json]) -> list[Json]:
+    return [_axis_entry(cell["axes"].get(name, DASH)) for name in summary["axes"]]
+
+
+def results(summary: Mapping[str, Json]) -> Table:
+    """Return one row for each cell: axes, every metric with its interval, verdict, trace."""
+    shown = [m for m in summary["metrics"] if _any_value(summary, m["name"])]
+    columns = [
+        *_axis_columns(summary),
+        *(_column(_head(m), note=m["definition"], numeric=True) for m in shown),
+        _column("n", note="completed repetitions", numeric=True),
+        _column("verdict"),
+        _column("trace", note="cell, run, condition"),
+    ]
+    rows = []
+    for cell in summary["cells"]:
+        verdict = _entry(
+            cell["verdict"],
+            note=cell["verdict_reason"] or "",
+            kind="good" if cell["verdict"] == "VALID" else "warn",
+        )
+        trace = f"{cell['cell']} {cell['run_id'] or DASH} {(cell['condition_id'] or DASH)[:8]}"
+        done = cell["repetitions"]["completed"]
+        values = [_value(cell["metrics"].get(m["name"])) for m in shown]
+        count = _entry(f"{done}/{cell['repetitions']['expected']}", sort=done)
+        rows.append([*_points(summary, cell), *values, count, verdict, _entry(trace, kind="trace")])
+    return _table(columns, rows)
+
+
+def _any_value(summary: Mapping[str, Json], metric: str) -> bool:
+    """Tell whether a metric has a column: when any cell has a value, or a reason worth a dash."""
+    return any(metric in cell["metrics"] for cell in summary["cells"])
+
+
+def _head(metric: Mapping[str, Json]) -> str:
+    unit = metric["unit"]
+    return f"{metric['label']} [{unit}]" if unit and unit != "B" else str(metric["label"])
+
+
+def _value(metric: Mapping[str, Json] | None) -> dict[str, Json]:
+    if metric is None or metric["value"] is None:
+        reason = (metric or {}).get("reason") or "not measured"
+        return _entry(DASH, sort="", note=reason, kind="missing")
+    unit = metric["unit"] if metric["unit"] == "B" else ""
+    text = quantity(metric["value"], unit)
+    if metric["low"] is None:
+        return _entry(text, sort=metric["value"], note=metric["interval_reason"] or "")
+    low, high = (quantity(metric[key], unit) for key in ("low", "high"))
+    return _entry(text, sort=metric["value"], note=f"{low} … {high}", kind="interval")
+
+
+def distributions(summary: Mapping[str, Json]) -> Table:
+    """Return one row for each metric of each cell that has single samples behind it."""
+    names = ("avg", "min", "p50", "p90", "p95", "p99", "max")
+    columns = [
+        *_axis_columns(summary),
+        _column("metric"),
+        *(_column(name, numeric=True) for name in names),
+        _column("samples", numeric=True),
+        _column("independent", note="effective samples after autocorrelation", numeric=True),
+        _column("outliers", note="flagged, never dropped", numeric=True),
+    ]
+    labels = {m["name"]: _head(m) for m in summary["metrics"]}
+    rows = []
+    for cell in summary["cells"]:
+        for name, metric in cell["metrics"].items():
+            if (found := metric["distribution"]) is None:
+                continue
+            numbers = [
+                _entry(DASH, sort="", note=found["refused"].get(key, ""), kind="missing")
+                if found[key] is None
+                else _entry(number(found[key]), sort=found[key])
+                for key in names
+            ]
+            counts = [
+                _entry(number(found[key]), sort=found[key])
+                for key in ("samples", "effective_samples", "outliers")
+            ]
+            rows.append([*_points(summary, cell), _entry(labels[name]), *numbers, *counts])
+    return _table(columns, rows)
+
+
+def details(summary: Mapping[str, Json]) -> Table:
+    """Return what a kind says of its cells beside the metrics; only single values."""
+    names = list(
+        dict.fromkeys(
+            name
+            for cell in summary["cells"]
+            for name, value in cell["details"].items()
+            if not isinstance(value, dict | list)
+        )
+    )
+    columns = [*_axis_columns(summary), *(_column(n.replace("_", " ")) for n in names)]
+    rows = [
+        [*_points(summary, cell), *(_detail(cell["details"].get(name)) for name in names)]
+        for cell in summary["cells"]
+        if cell["details"]
+    ]
+    return _table(columns, rows if names else [])
+
+
+def _detail(value: Json) -> dict[str, Json]:
+    if value is None:
+        return _entry(DASH, sort="", kind="missing")
+    if is_number(value):
+        return _entry(number(value), sort=value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    long = len(text) > 20
+    return _entry(f"{text[:12]}…" if long else text, note=text if long else "")
+
+
+def not_measured(summary: Mapping[str, Json]) -> Table:
+    """Return the points without a result, one row for each point, state and reason."""
+    found: dict[str, list[Json]] = {}
+    for state, tasks in summary["completeness"]["tasks"].items():
+        for task in tasks:
+            key = json.dumps([state, task["axes"], task["reason"], task["run_id"]])
+            found.setdefault(key, []).append({**task, "state": state})
+    rows = []
+    for tasks in found.values():
+        first = tasks[0]
+        ids = ", ".join(t["task_id"] for t in tasks[:3]) + (" …" if len(tasks) > 3 else "")
+        rows.append(
+            [
+                _entry(point(first["axes"])),
+                _entry(first["state"].replace("_", " ")),
+                _entry(str(len(tasks)), sort=len(tasks)),
+                _entry(first["reason"] or DASH),
+                _entry(ids, kind="trace"),
+            ]
+        )
+    names = ("point", "state", "tasks", "reason", "task ids")
+    return _table([_column(name, numeric=name == "tasks") for name in names], rows)
+
+
+def failures(summary: Mapping[str, Json]) -> Table:
+    """Return every failed task with its cause and what to do about it."""
+    names = ("point", "repetition", "category", "message", "suggestion", "attempts", "task")
+    rows = [
+        [
+            _entry(point(one["axes"])),
+            _entry(str(one["repetition"]), sort=one["repetition"]),
+            _entry(one["category"]),
+            _entry(one["message"], note="\n".join(one["stderr_tail"] or [])),
+            _entry(one["suggestion"] or DASH),
+            _entry(str(one["attempts"]), sort=one["attempts"]),
+            _entry(f"{one['task_id']} {one['launch']}", kind="trace"),
+        ]
+        for one in summary["failures"]
+    ]
+    return _table([_column(n, numeric=n in ("repetition", "attempts")) for n in names], rows)
+
+
+def inputs(summary: Mapping[str, Json]) -> Table:
+    """Return every input with licence, source and hash."""
+    rows = [
+        [
+            _entry(one["name"]),
+            _entry(one["at"]),
+            _entry(quantity(one["bytes"], "B"), sort=one["bytes"] or 0),
+            _entry(one["licence"] or "not stated", kind="" if one["licence"] else "warn"),
+            _entry(_source(one["source"])),
+            _entry(one["pin"] or "unpinned", kind="trace" if one["pin"] else "warn"),
+        ]
+        for one in summary["inputs"]
+    ]
+    names = ("input", "at", "size", "licence", "source", "hash")
+    return _table([_column(n, numeric=n == "size") for n in names], rows)
+
+
+def _source(source: Json) -> str:
+    if not source:
+        return DASH
+    if isinstance(source, dict):
+        return ", ".join(f"{k} {v}" for k, v in source.items())
+    return str(source)
+
+
+def machines(summary: Mapping[str, Json]) -> list[dict[str, Json]]:
+    """Return each machine and environment as (name, text) lines and its packages."""
+    return [
+        {
+            "host": one["host"],
+            "lines": [
+                ("CPU", _first_text(one["hardware"].get("cpu"))),
+                ("GPU", "; ".join(map(_first_text, one["hardware"].get("gpus") or [])) or "none"),
+                ("Python", one["python"]),
+                ("Environment", f"{one['environment']['name']} ({one['environment']['mode']})"),
+                ("Network", one["network"]),
+                ("Bundle verified", one["bundle_verified"]),
+                ("Launches", ", ".join(one["launches"])),
+            ],
+            "packages": ", ".join(
+                f"{name} {version}" for name, version in one["environment"]["packages"].items()
+            ),
+        }
+        for one in summary["machines"]
+    ]
+
+
+def _first_text(device: Json) -> str:
+    """Return how a device is called: its model or name, else all that is known of it."""
+    if isinstance(device, dict):
+        name = device.get("model") or device.get("name")
+        cores = device.get("cores") or device.get("logical_cpus")
+        if name:
+            return f"{name} ({cores} cores)" if cores else str(name)
+        return ", ".join(f"{k} {v}" for k, v in device.items() if not isinstance(v, dict | list))
+    return DASH if device is None else str(device)
+
+
+def markdown_cell(text: Json) -> str:
+    """Return a text that cannot break out of a Markdown table's cell."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,145 @@
+"""Sentences about numbers that every kind's report needs: who is best, by how much, how surely.
+
+Pure. A claim is made only where the intervals of two cells don't overlap; otherwise the sentence
+says that the data can't tell.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+
+from specc.kinds.base import Finding
+from specc.model import Json
+
+Cell = Mapping[str, Json]
+
+
+def axes_to_draw(axes: Mapping[str, Sequence[Json]]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the axis for the x side (the first numeric one with two values) and the others."""
+    varied = [name for name, values in axes.items() if len(values) > 1]
+    numeric = [name for name in varied if all(is_number(v) for v in axes[name])]
+    x = (numeric or varied or list(axes) or [None])[0]
+    return x, tuple(name for name in varied if name != x)
+
+
+def is_number(value: Json) -> bool:
+    """Tell whether a JSON value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_geometric(values: Sequence[Json]) -> bool:
+    """Tell whether values grow by factors (1, 2, 4, 8) rather than by steps."""
+    numbers = sorted(v for v in values if is_number(v))
+    if len(numbers) < 3 or numbers[0] <= 0:
+        return False
+    ratios = [b / a for a, b in itertools.pairwise(numbers)]
+    return min(ratios) >= 1.5
+
+
+def file_name(text: str) -> str:
+    """Return a name that is safe in every file system."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"
+
+
+def number(value: float | None) -> str:
+    """Return a number with three significant digits, a dash when there is none."""
+    if value is None:
+        return "–"
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 4
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a number with its unit; bytes in the unit that reads best."""
+    if value is not None and unit == "B":
+        for power, name in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+            if abs(value) >= 2**power:
+                return f"{number(value / 2**power)} {name}"
+    return f"{number(value)} {unit}".strip()
+
+
+def point(axes: Mapping[str, Json]) -> str:
+    """Return a point of the matrix in words: "device cuda, batch size 8"."""
+    return ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in axes.items()) or "the only point"
+
+
+def with_value(summary: Mapping[str, Json], metric: str) -> list[Cell]:
+    """Return the cells that have a value of a metric."""
+    return [
+        c for c in summary["cells"] if (c["metrics"].get(metric) or {}).get("value") is not None
+    ]
+
+
+def apart(first: Cell, second: Cell, metric: str) -> bool:
+    """Tell whether the intervals of two cells don't overlap; False when one has none."""
+    a, b = first["metrics"][metric], second["metrics"][metric]
+    if None in (a["low"], a["high"], b["low"], b["high"]):
+        return False
+    return bool(a["high"] < b["low"] or b["high"] < a["low"])
+
+
+def extremes(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[Cell, Cell] | None:
+    """Return the best and the worst cell (lowest and highest when neither is better)."""
+    cells = with_value(summary, metric["name"])
+    if len(cells) < 2:
+        return None
+    ordered = sorted(cells, key=lambda c: c["metrics"][metric["name"]]["value"])
+    if metric["better"] == "higher":
+        ordered.reverse()
+    return ordered[0], ordered[-1]
+
+
+def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | None:
+    """Return what a plot of this metric shows, in one line; None with fewer than two values."""
+    found = extremes(summary, metric)
+    if found is None:
+        return None
+    best, worst = (_value(cell, metric) for cell in found)
+    word = {"lower": "lowest", "higher": "highest"}.get(metric["better"], "from")
+    label = str(metric["label"])
+    if word == "from":
+        return f"{label}: from {best} to {worst}"
+    return f"{label} is {word} at {point(found[0]['axes'])}: {best} (worst: {worst})"
+
+
+def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
+    """Return a finding on the best and worst point of a metric; None without two values."""
+    found = extremes(summary, metric)
+    if found is None:
+        return None
+    best, worst = found
+    name = metric["name"]
+    low, high = sorted(c["metrics"][name]["value"] for c in found)
+    factor = f", a factor of {number(high / low)}" if low > 0 else ""
+    if apart(best, worst, name):
+        sure = "Their 95 % intervals don't overlap."
+    elif None in (best["metrics"][name]["low"], worst["metrics"][name]["low"]):
+        sure = "Without repetitions there is no interval, so the difference may be chance."
+    else:
+        sure = "Their 95 % intervals overlap: these runs can't tell the two apart."
+    verb = "ranges" if metric["better"] == "none" else "is best"
+    text = (
+        f"{metric['label']} {verb} at {point(best['axes'])} with {spread(best, metric)} and "
+        f"{'reaches' if verb == 'ranges' else 'worst at'} {point(worst['axes'])} "
+        f"with {spread(worst, metric)}{factor}. {sure}"
+    )
+    return Finding(title=str(metric["label"]), text=text, cells=(best["cell"], worst["cell"]))
+
+
+def spread(cell: Cell, metric: Mapping[str, Json]) -> str:
+    """Return a value with its interval: "12.3 ms (11.9 to 12.8, n = 5)"."""
+    value = cell["metrics"][metric["name"]]
+    shown = _value(cell, metric)
+    if value["low"] is None:
+        return f"{shown} (n = {value['n']})"
+    low, high = (quantity(value[k], metric["unit"]) for k in ("low", "high"))
+    return f"{shown} ({low} to {high}, n = {value['n']})"
+
+
+def _value(cell: Cell, metric: Mapping[str, Json]) -> str:
+    return quantity(cell["metrics"][metric["name"]]["value"], metric["unit"])
