@@ -1,0 +1,299 @@
+"""Run the tasks of one shard on the slots of this machine.
+
+One process, one thread: a selector wakes for reports, output, ended children and signals. The
+pool outlives whatever its attempts do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Set
+
+from . import limits, worker
+from .books import Books
+from .classify import OomCounter
+from .fixtures import Fixtures
+from .running import Place, Running, Todo
+from .signals import Signals
+from .slots import Slot
+from .verdict import verdict
+
+_LOOK_EVERY_S = 1.0
+_HELLO_S = 60.0
+_STOP_MARGIN_S = 5.0
+_AGAIN = ("preempted", "cancelled", "disk")
+DISK_FULL = "the disk is full"
+
+
+class Pool:
+    """The scheduler of one launch."""
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        slots: Sequence[Slot],
+        todo: Iterable[Todo],
+        books: Books,
+        fixtures: Fixtures,
+        signals: Signals,
+        seconds_left: Callable[[], Optional[float]],
+        beat: Callable[[], bool],
+        keep: Iterable[int],
+    ) -> None:
+        """`keep`: children that are no attempts; they are left alone."""
+        self._place = place
+        self._free = sorted(slots, key=lambda slot: -slot.number)
+        self._queue: Deque[Todo] = deque(todo)
+        self._books = books
+        self._fixtures = fixtures
+        self._signals = signals
+        self._seconds_left = seconds_left
+        self._beat = beat
+        self._keep: Set[int] = set(keep)
+        self._running: List[Running] = []
+        self._ended: Dict[int, int] = {}
+        self._oom = OomCounter()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(signals.fd, selectors.EVENT_READ)
+        self.stopping: Optional[str] = None
+        """Why no more work is handed out; None while it is."""
+        self.failed = 0
+        self.again = 0
+        """Tasks that a later launch should take up: stopped, or never started."""
+
+    def run(self) -> None:
+        """Run until nothing is left to do. Raises JournalLost, with every attempt killed."""
+        try:
+            while True:
+                self._look_around()
+                while self._free and self._queue and self.stopping is None:
+                    self._start(self._queue.popleft(), self._free.pop())
+                if not self._running and (self.stopping is not None or not self._queue):
+                    break
+                self._wait()
+            for todo in self._queue:
+                self._books.not_run(todo, f"not started: {self.stopping}")
+            self.again += len(self._queue)
+            self._books.tick((), last=True)
+        finally:
+            for running in self._running:
+                running.kill()
+            self._selector.close()
+
+    def _start(self, todo: Todo, slot: Slot) -> None:
+        file = self._books.records(slot)
+        records_fd = file.open()
+        neighbours = [running.task_id for running in self._running]
+        running = Running(todo, slot, self._books.output(slot, todo), neighbours)
+        limit_s = self._place.shape["task"]["time_limit_s"]
+        if limit_s is not None:
+            running.limit = running.started + limit_s
+        order = self._place.order(todo, slot, neighbours, file.name, file.offset)
+        ends = [records_fd, running.report_write_fd, running.output.write_fd]
+        if not self._ask_warm_parent(order, ends):
+            running.pid = self._fork(order, ends, running)
+        running.close_child_ends()
+        self._running.append(running)
+        self._selector.register(running.report_fd, selectors.EVENT_READ, running)
+        self._selector.register(running.output.fd, selectors.EVENT_READ, running)
+        if running.pid is not None:
+            self._books.started(running)
+
+    def _ask_warm_parent(self, order: Any, ends: Sequence[int]) -> bool:
+        spawner = self._fixtures.spawner
+        if spawner is None:
+            return False
+        try:
+            spawner.spawn(order, ends)
+        except OSError as error:
+            self._books.log.warning(f"the warm parent does not answer: {error}")
+            return False
+        return True
+
+    def _fork(self, order: Any, ends: Sequence[int], running: Running) -> int:
+        pool = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            worker.run_forked(
+                order,
+                records_fd=ends[0],
+                report_fd=ends[1],
+                output_fd=ends[2],
+                close=[running.report_fd, running.output.fd, *self._own_fds()],
+                parent=pool,
+            )
+        # child and pool both do it: whoever is first, the group is known; the child may have ended
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        return pid
+
+    def _own_fds(self) -> List[int]:
+        pipes = [fd for each in self._running for fd in (each.report_fd, each.output.fd)]
+        return [self._books.journal.fd, *self._signals.fds, *pipes]
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        due = [now + _LOOK_EVERY_S]
+        due.extend(when for when in (each.next_deadline() for each in self._running) if when)
+        for key, _ in self._selector.select(max(0.0, min(due) - now)):
+            running: Optional[Running] = key.data
+            if running is None:
+                self._signals.drain()
+            elif key.fd == running.report_fd:
+                self._hear(running)
+            elif not running.output.read():
+                self._selector.unregister(key.fd)
+        self._reap()
+
+    def _hear(self, running: Running) -> None:
+        for report in running.read_reports():
+            what = report["what"]
+            if what == "hello" and running.pid is None:
+                running.pid = report["pid"]
+                self._books.started(running)
+                if running.stopped_by is not None:
+                    limits.signal_group(report["pid"], signal.SIGTERM)
+            elif what == "checkpoint":
+                running.todo.resume = {key: report[key] for key in ("segments", "progress")}
+                self._books.checkpoint(running, report)
+            elif what == "log":
+                about = {"task_id": running.task_id, **report["fields"]}
+                self._books.log.info(report["message"], about=about)
+        if running.reports_ended:
+            self._forget(running.report_fd)
+
+    def _forget(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if not self._fixtures.ended(pid):
+                self._ended[pid] = status
+        for running in list(self._running):
+            if running.pid is None and not self._never_came(running):
+                continue
+            if running.pid is None or running.pid in self._ended:
+                self._finish(running, self._ended.pop(running.pid or 0, None))
+        if not self._running:
+            self._ended.clear()
+
+    def _never_came(self, running: Running) -> bool:
+        return running.reports_ended or time.monotonic() - running.started > _HELLO_S
+
+    def _finish(self, running: Running, status: Optional[int]) -> None:
+        self._hear(running)
+        running.kill()  # what it left behind in its group
+        running.output.read()
+        self._forget(running.report_fd)
+        self._forget(running.output.fd)
+        self._running.remove(running)
+        self._free.append(running.slot)
+        self._free.sort(key=lambda slot: -slot.number)
+        last = running.last
+        # whoever said no last word may have died in the middle of a row
+        self._books.records(running.slot).settle(None if last is None else last["end"])
+        if last is not None and last["what"] == "done":
+            self._books.completed(running, last)
+        else:
+            self._fail(running, status)
+        running.close()
+        if not self._running:
+            self._end_strays()
+
+    def _fail(self, running: Running, status: Optional[int]) -> None:
+        if running.pid is None:
+            running.pid = os.getpid()  # it was never seen; the line needs the process that lost it
+            self._books.started(running)
+        fields = verdict(
+            running,
+            status,
+            oom_kills=self._oom.new(),
+            in_slurm=self._place.in_slurm,
+            limit_s=self._place.shape["task"]["time_limit_s"],
+        )
+        if fields["category"] == "disk":
+            self._stop_handing_out(DISK_FULL)
+        retry = self.stopping is None and self._may_retry(running, fields)
+        self._books.failed(running, fields, will_retry=retry)
+        if retry:
+            todo = running.todo
+            self._queue.append(Todo(todo.row, todo.attempt + 1, todo.resume))
+        elif self.stopping is not None and fields["category"] in _AGAIN:
+            self.again += 1
+        else:
+            self.failed += 1
+
+    def _may_retry(self, running: Running, fields: Dict[str, Any]) -> bool:
+        if not fields["transient"]:
+            return False
+        rules = self._place.on_failure
+        rule = rules.get(fields["category"]) or rules.get("transient") or {}
+        return running.todo.attempt < int(rule.get("attempts", 1))
+
+    def _end_strays(self) -> None:
+        """Kill adopted processes that left their attempt's group: nothing runs that needs them."""
+        keep = self._keep.union(self._fixtures.pids())
+        for pid in limits.children():
+            if pid not in keep:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def _look_around(self) -> None:
+        for name in self._signals.take():
+            self._books.journal.write("signal", name=name, seconds_left=self._seconds_left())
+            if self.stopping == name == "SIGINT":
+                for running in self._running:
+                    running.kill()
+            self._stop(name)
+        self._look_at_the_end()
+        if not self._beat():
+            self._stop("another launch took the lease over")
+        if self._books.journal.full:
+            self._stop_handing_out(DISK_FULL)
+        now = time.monotonic()
+        for running in self._running:
+            if running.stopped_by is None and running.limit is not None and now >= running.limit:
+                running.stop("time_limit", self._place.grace_s)
+            elif running.kill_at is not None and now >= running.kill_at:
+                running.kill()
+                running.kill_at = now + _LOOK_EVERY_S
+        self._books.tick(self._running)
+
+    def _look_at_the_end(self) -> None:
+        left = self._seconds_left()
+        if left is None:
+            return
+        needed = self._place.grace_s + _STOP_MARGIN_S
+        if left < needed:
+            self._stop("deadline")
+        elif self._queue and left < needed + (self._place.shape["task"]["estimate_s"] or 0.0):
+            self._stop_handing_out("the allocation ends before another task could")
+
+    def _stop(self, reason: str) -> None:
+        self._stop_handing_out(reason)
+        left = self._seconds_left()
+        grace_s = self._place.grace_s
+        if left is not None:
+            grace_s = min(grace_s, max(0.5, left - 2))
+        for running in self._running:
+            running.stop(reason, grace_s)
+
+    def _stop_handing_out(self, reason: str) -> None:
+        if self.stopping is None:
+            self.stopping = reason
+            self._books.log.warning(f"no further task is started: {reason}")

@@ -1,0 +1,122 @@
+"""Tell how far a launch is: progress.json in its folder, and lines on the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any, Dict, List, Mapping, Optional
+
+_FIRST_S = 2.0
+_LAST_S = 600.0
+
+
+class Progress:
+    """Counts of one launch; `show` decides how often anything is written.
+
+    progress.json is replaced ever more rarely as the launch grows older, since each time costs
+    metadata operations on a shared file system.
+    """
+
+    def __init__(self, path: str, *, total: int, done: int, mode: str, label: str) -> None:
+        self._path = path
+        self._mode = mode
+        """"json", "tty" or "plain"."""
+        self._label = label
+        self._started = time.monotonic()
+        self._next_file = 0.0
+        self._next_line = 0.0
+        self._last_line = ""
+        self.total = total
+        self.completed = done
+        self._done_before = done
+        self.failed = 0
+        self.not_run = 0
+
+    def due(self, now: float) -> bool:
+        """True when `show` would write something."""
+        return now >= min(self._next_file, self._next_line)
+
+    def show(self, slots: List[Dict[str, Any]], *, last: bool = False) -> None:
+        """Write what is due; everything when `last`."""
+        now = time.monotonic()
+        state = self._state(slots, now)
+        if last or now >= self._next_file:
+            self._next_file = now + min(_LAST_S, max(_FIRST_S, (now - self._started) / 10))
+            self._replace(state)
+        if last or now >= self._next_line:
+            self._next_line = now + (0.2 if self._mode == "tty" else 1.0)
+            self._line(state, last)
+
+    def _state(self, slots: List[Dict[str, Any]], now: float) -> Dict[str, Any]:
+        ended = self.completed + self.failed + self.not_run
+        share = 100.0 * ended / self.total if self.total else 100.0
+        return {
+            "total": self.total,
+            "completed": self.completed,
+            "failed": self.failed,
+            "running": sum(slot["state"] == "running" for slot in slots),
+            "not_run": self.not_run,
+            "percent": round(share, 2),
+            "eta_s": self._eta(ended, now),
+            "slots": slots,
+        }
+
+    def _eta(self, ended: int, now: float) -> Optional[float]:
+        here = ended - self._done_before
+        if here <= 0:
+            return None if ended < self.total else 0.0
+        return round((self.total - ended) * (now - self._started) / here, 1)
+
+    def _replace(self, state: Mapping[str, Any]) -> None:
+        draft = self._path + ".new"
+        try:
+            with open(draft, "w", encoding="utf-8") as file:
+                json.dump(state, file)
+                file.write("\n")
+            os.replace(draft, self._path)
+        except OSError:
+            return  # the journal is what counts
+
+    def _line(self, state: Mapping[str, Any], last: bool) -> None:
+        if self._mode == "json":
+            text = json.dumps({"progress": {"shard": self._label, **state}}) + "\n"
+        else:
+            text = self._sentence(state)
+        if text == self._last_line:
+            return
+        self._last_line = text
+        if self._mode == "tty":
+            text = "\r\x1b[K" + text + ("\n" if last else "")
+        elif self._mode == "plain":
+            text += "\n"
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            return
+
+    def _sentence(self, state: Mapping[str, Any]) -> str:
+        ended = state["completed"] + state["failed"] + state["not_run"]
+        parts = [f"[{ended}/{state['total']}] {state['percent']:.0f} %"]
+        if state["eta_s"]:
+            parts.append("eta " + _clock(state["eta_s"]))
+        parts.append(f"running {state['running']}")
+        if state["failed"]:
+            parts.append(f"failed {state['failed']}")
+        return f"{self._label}  " + "  ".join(parts)
+
+
+def terminal_mode(environ: Mapping[str, str]) -> str:
+    """Return how to show progress: SPECC_PROGRESS, else by what stderr is."""
+    asked = environ.get("SPECC_PROGRESS", "")
+    if asked in ("json", "plain", "none"):
+        return asked
+    return "tty" if sys.stderr.isatty() else "plain"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
