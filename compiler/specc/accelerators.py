@@ -1,4 +1,4 @@
-"""Which CUDA builds a GPU and its driver can run. Pure; a small table, each line with its source."""
+"""Which CUDA builds a GPU and its driver can run. Pure; a small table with sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the line of a spec that asked for a resource: the base block, an override, or an axis. Pure."""
+"""Find the line of a spec that asked for a resource: a base block, an override, an axis. Pure."""
 
 from __future__ import annotations
 

@@ -81,7 +81,8 @@ def array_complaint(
 def _sizes(task: TaskShape, job: JobShape, partition: Partition) -> Iterator[Complaint]:
     name, gpu = partition["name"], partition.get("gpu") or {}
     if job.nodes > partition["nodes"]:
-        message = f"partition {name} has {_count(partition['nodes'], 'node')}; this job asks for {job.nodes}"
+        offered = _count(partition["nodes"], "node")
+        message = f"partition {name} has {offered}; this job asks for {job.nodes}"
         yield _error("E306", ("job.nodes", "task.nodes"), message, "ask for fewer nodes")
     if job.gpus_per_node > partition["gpus_per_node"]:
         yield _error(

@@ -81,9 +81,10 @@ def check_duplicates(spec: Spec, matrix: Matrix, tasks: Sequence[Task]) -> Itera
         if place >= 0:
             mark = spec.document.mark("matrix", "include", place)
             path = f"matrix.include[{place}]"
+        pair = f"{point_name(other.axes)} and {point_name(task.axes)}"
         yield error(
             "E211",
-            f"duplicate points: {point_name(other.axes)} and {point_name(task.axes)} are the same work",
+            f"duplicate points: {pair} are the same work",
             mark=mark,
             path=path,
             hint="take one of them out; `repetitions: {n: …}` measures a point several times"

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from specc.canonical import canonical
+from specc.canonical import canonical, canonical_fast
 from specc.defaults import choose_branch
 from specc.model import Json, TaskShape
 
@@ -25,47 +24,70 @@ def input_name(text: str) -> str | None:
     return found[1] if found else None
 
 
-@dataclass(frozen=True, slots=True)
 class Identity:
-    """Computes task ids of one spec."""
+    """Computes the task ids of one spec."""
 
-    kind: str
-    version: int
-    schema: dict[str, Json]
-    """The settings schema: home of the defaults that are left out."""
-    pins: Mapping[str, str | None]
-    """Input name to pin; None for an unpinned one, which then counts by its name."""
-    code_tree: str | None
-    """Hash of the code; None when there is none or `code.identity` is `record`."""
+    def __init__(
+        self,
+        *,
+        kind: str,
+        version: int,
+        schema: dict[str, Json],
+        pins: Mapping[str, str | None],
+        code_tree: str | None,
+    ) -> None:
+        """Take what all tasks of a spec share.
 
-    def stem(self, settings: dict[str, Json]) -> tuple[bytes, bytes]:
-        """Return the hashed bytes of a point, cut where the repetition's number goes in.
-
-        Two halves, because a point is spelled once and hashed for each of its repetitions.
+        schema: of the settings, home of the defaults that are left out. pins: input name to pin;
+        None for an unpinned input, which then counts by its name. code_tree: hash of the code;
+        None when there is none or `code.identity` is `record`.
         """
-        own = strip_defaults(self.schema, self._pinned(settings))
+        self._schema, self._pins = schema, pins
         # the keys of the hashed document in canonical order: code, …, repetition, settings
-        head = canonical(
-            {"code": self.code_tree, "identity_version": self.version, "kind": self.kind}
-        )
-        return head[:-1] + b',"repetition":', b',"settings":' + canonical(_numbers(own)) + b"}"
+        head = canonical({"code": code_tree, "identity_version": version, "kind": kind})
+        self._head = head[:-1] + b',"repetition":'
+        self._last: dict[str, tuple[Json, bytes]] = {}
 
-    def task_id(self, stem: tuple[bytes, bytes], repetition: int) -> str:
+    def stem(self, settings: dict[str, Json]) -> bytes:
+        """Return the canonical bytes of a point's settings, without their defaults.
+
+        A setting that is the very object of the point before is not spelled again: most are.
+        """
+        parts = []
+        for key in sorted(settings, key=_utf16):
+            value = settings[key]
+            last = self._last.get(key)
+            if last is None or last[0] is not value:
+                last = self._last[key] = (value, self._spelled(key, value))
+            if last[1]:
+                parts.append(last[1])
+        return b"{" + b",".join(parts) + b"}"
+
+    def task_id(self, stem: bytes, repetition: int) -> str:
         """Return the id of one repetition of the point that `stem` stands for."""
-        body = stem[0] + str(repetition).encode() + stem[1]
+        body = b'%b%d,"settings":%b}' % (self._head, repetition, stem)
         return hashlib.sha256(body).hexdigest()[:ID_DIGITS]
+
+    def _spelled(self, key: str, value: Json) -> bytes:
+        """Return one setting as canonical `"key":value`; empty when it equals its default."""
+        own = strip_defaults(self._schema, {key: self._pinned(value)})
+        return canonical_fast(_numbers(own))[1:-1]
 
     def _pinned(self, value: Json) -> Json:
         if isinstance(value, str):
             name = input_name(value) if value.startswith("input:") else None
-            if name is None or name not in self.pins:
+            if name is None or name not in self._pins:
                 return value
-            return self.pins[name] or f"unpinned:{name}"
+            return self._pins[name] or f"unpinned:{name}"
         if isinstance(value, dict):
             return {key: self._pinned(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._pinned(item) for item in value]
         return value
+
+
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-be")
 
 
 def declared_pins(inputs: list[dict[str, Json]]) -> dict[str, str | None]:

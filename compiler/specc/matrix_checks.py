@@ -45,7 +45,7 @@ def check_matrix(data: Mapping[str, Json], document: Document) -> Iterator[Probl
         sizes = " x ".join(f"{len(axis.values)} {axis.name}" for axis in axes)
         yield error(
             "E219",
-            f"the product has {count:,} points or more ({sizes}); at most {MOST_POINTS:,} are taken",
+            f"the product has {count:,} points or more ({sizes}); the most is {MOST_POINTS:,}",
             mark=document.key_mark("matrix", "axes"),
             path="matrix.axes",
             hint="zip axes that belong together, or split the study into several specs",

@@ -44,9 +44,7 @@ def unknown_partition(task: Task, profile: Mapping[str, Json], blame: Blame) -> 
     )
 
 
-def check_slots(
-    task: Task, job: JobShape, partition: Mapping[str, Json] | None, fitting: int, blame: Blame
-) -> Iterator[Problem]:
+def check_slots(task: Task, job: JobShape, fitting: int, blame: Blame) -> Iterator[Problem]:
     """Yield a job that has no room for even one of its tasks."""
     if fitting:
         return
@@ -73,7 +71,7 @@ def check_slots(
 
 
 def check_fit(task: Task, job: JobShape, fit: int | None, blame: Blame) -> Iterator[Problem]:
-    """Yield a job too short for one task, or a plan that nobody can check for want of an estimate."""
+    """Yield a job too short for one task, or one that nobody can judge for want of an estimate."""
     if fit is None:
         mark, path = blame.at(("task.estimate",), task)
         message = "without task.estimate nothing can be said about time limits and hours"
@@ -81,13 +79,14 @@ def check_fit(task: Task, job: JobShape, fit: int | None, blame: Blame) -> Itera
         yield warning("W206", message, mark=mark, path=path, hint=hint)
     elif fit < 1:
         needed = limit_needed_s(1, task.task.estimate_s or 0.0)
-        yield _too_long("E207", waves_text(1, task, job), needed, task, job, blame)
+        yield _too_long(waves_text(1, task, job), needed, task, job, blame)
     limit = task.task.time_limit_s
     if limit is not None and limit > job.time_limit_s:
         mark, path = blame.at(("task.time_limit",), task)
+        whole = short(job.time_limit_s)
         yield warning(
             "W208",
-            f"task.time_limit {short(limit)} is longer than job.time_limit {short(job.time_limit_s)}",
+            f"task.time_limit {short(limit)} is longer than job.time_limit {whole}",
             mark=mark,
             path=path,
             hint="the job will be ended first",
@@ -99,7 +98,7 @@ def check_split(task: Task, job: JobShape, packing: Packing, blame: Blame) -> It
     if packing.split > 1:
         needed = limit_needed_s(packing.whole_waves, task.task.estimate_s or 0.0)
         text = waves_text(packing.whole_waves, task, job)
-        problem = _too_long("W207", text, needed, task, job, blame)
+        problem = _too_long(text, needed, task, job, blame)
         yield warning(
             "W207",
             f"{problem.message}: a repetition is split into {packing.split} jobs",
@@ -150,7 +149,7 @@ def check_budget(spec: Spec, plan: Plan) -> Iterator[Problem]:
     totals = {"gpu_hours": plan.gpu_hours, "core_hours": plan.core_hours}
     for name, most in (spec.data.get("budget") or {}).items():
         total = totals[name]
-        mark, path, unit = spec.document.mark("budget", name), f"budget.{name}", name[:-6].upper()
+        mark, path = spec.document.mark("budget", name), f"budget.{name}"
         unit = "GPU h" if name == "gpu_hours" else "core h"
         if total is None:
             message = f"the budget of {most:g} {unit} cannot be checked"
@@ -209,13 +208,11 @@ def _total(parts: Sequence[tuple[float | None, int | None]]) -> float | None:
     return total
 
 
-def _too_long(
-    code: str, text: str, needed_s: float, task: Task, job: JobShape, blame: Blame
-) -> Problem:
+def _too_long(text: str, needed_s: float, task: Task, job: JobShape, blame: Blame) -> Problem:
     mark, path = blame.at(("job.time_limit", "task.estimate"), task)
     needed = format_duration(needed_s)
     return error(
-        code,
+        "E207",
         f"{text}, but job.time_limit is {format_duration(job.time_limit_s)}",
         mark=mark,
         path=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -42,65 +43,51 @@ def check_resources(spec: Spec, recipes: Recipes, matrix: Matrix) -> Iterator[Pr
                 hint="let fewer axes change task and job",
             )
             return
-        blocks = recipe.shape.render(dict(zip(matrix.names, point, strict=True)))
+        yield from _PointCheck(spec, matrix, recipe, point).problems()
+
+
+@dataclass(frozen=True, slots=True)
+class _PointCheck:
+    """Checks the resources of one point, which stands for all that share them."""
+
+    spec: Spec
+    matrix: Matrix
+    recipe: Recipe
+    point: Point
+
+    def problems(self) -> Iterator[Problem]:
+        axes = dict(zip(self.matrix.names, self.point, strict=True))
+        blocks = self.recipe.shape.render(axes)
         for block in ("task", "job"):
-            yield from _check_block(block, blocks[block], recipe, point, matrix, spec)
-        yield from _check_environment(blocks["environment"], recipe, point, matrix, spec)
-
-
-def _check_block(
-    block: str, value: Json, recipe: Recipe, point: Point, matrix: Matrix, spec: Spec
-) -> Iterator[Problem]:
-    schema = resources.schema("spec")["properties"][block]
-    for wrong in _validator(block).iter_errors(value):
-        for finding in findings(wrong, schema):
-            path: JsonPath = (block, *finding.path)
-            yield _blamed(
-                "E218",
-                path,
-                f"{dotted(path)}: {finding.message}",
-                finding.hint,
-                recipe,
-                point,
-                matrix,
-                spec,
+            schema = resources.schema("spec")["properties"][block]
+            for wrong in _validator(block).iter_errors(blocks[block]):
+                for finding in findings(wrong, schema):
+                    path: JsonPath = (block, *finding.path)
+                    text = f"{dotted(path)}: {finding.message}"
+                    yield self._blamed("E218", path, text, finding.hint)
+        known, name = self.spec.data["environment"], blocks["environment"]
+        if name is None:
+            yield error(
+                "E216",
+                f"several environments are declared, but none is chosen for {point_name(axes)}",
+                mark=self.spec.document.key_mark("environment"),
+                path="environment",
+                hint=f"add `when: [{{if: {{…}}, set: {{environment: {next(iter(known))}}}}}]`",
             )
+        elif name not in known:
+            hint = did_you_mean(str(name), known, noun="environments")
+            message = f"there is no environment '{name}'"
+            yield self._blamed("E215", ("environment",), message, hint)
 
-
-def _check_environment(
-    name: Json, recipe: Recipe, point: Point, matrix: Matrix, spec: Spec
-) -> Iterator[Problem]:
-    known = spec.data["environment"]
-    path: JsonPath = ("environment",)
-    axes = dict(zip(matrix.names, point, strict=True))
-    if name is None:
-        message = f"several environments are declared, but none is chosen for {point_name(axes)}"
-        hint = f"add `when: [{{if: {{…}}, set: {{environment: {next(iter(known))}}}}}]`"
-        mark = spec.document.key_mark("environment")
-        yield error("E216", message, mark=mark, path="environment", hint=hint)
-    elif name not in known:
-        message = f"there is no environment '{name}'"
-        hint = did_you_mean(str(name), known, noun="environments")
-        yield _blamed("E215", path, message, hint, recipe, point, matrix, spec)
-
-
-def _blamed(
-    code: str,
-    path: JsonPath,
-    message: str,
-    hint: str | None,
-    recipe: Recipe,
-    point: Point,
-    matrix: Matrix,
-    spec: Spec,
-) -> Problem:
-    hole = recipe.hole_at(path)
-    if hole is not None and hole.whole:
-        place = matrix.names.index(hole.axis)
-        mark = mark_of_value(spec.document, matrix.axes[place], point[place])
-        return error(code, message, mark=mark, path=dotted(matrix.axes[place].path), hint=hint)
-    origin = recipe.origin(path)
-    return error(code, message, mark=spec.document.mark(*origin), path=dotted(origin), hint=hint)
+    def _blamed(self, code: str, path: JsonPath, message: str, hint: str | None) -> Problem:
+        document, hole = self.spec.document, self.recipe.hole_at(path)
+        if hole is not None and hole.whole:
+            axis = self.matrix.axes[self.matrix.names.index(hole.axis)]
+            value = self.point[self.matrix.names.index(hole.axis)]
+            mark = mark_of_value(document, axis, value)
+            return error(code, message, mark=mark, path=dotted(axis.path), hint=hint)
+        origin = self.recipe.origin(path)
+        return error(code, message, mark=document.mark(*origin), path=dotted(origin), hint=hint)
 
 
 @cache

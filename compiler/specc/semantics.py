@@ -138,15 +138,16 @@ def check_environments(data: Mapping[str, Json], document: Document) -> Iterator
     """Yield environments that overrides name but nothing declares."""
     known = data["environment"]
     for origin, target, value in value_blocks(data):
-        if target == ("environment",) and isinstance(value, str) and "${" not in value:
-            if value not in known:
-                yield error(
-                    "E215",
-                    f"there is no environment '{value}'",
-                    mark=document.mark(*origin),
-                    path=dotted(origin),
-                    hint=did_you_mean(value, known, noun="environments"),
-                )
+        if target != ("environment",) or not isinstance(value, str) or "${" in value:
+            continue
+        if value not in known:
+            yield error(
+                "E215",
+                f"there is no environment '{value}'",
+                mark=document.mark(*origin),
+                path=dotted(origin),
+                hint=did_you_mean(value, known, noun="environments"),
+            )
 
 
 def check_names(data: Mapping[str, Json], document: Document) -> Iterator[Problem]:

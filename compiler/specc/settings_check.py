@@ -29,14 +29,14 @@ MOST_POINTS_CHECKED = 120
 MOST_PROBLEMS = 20
 
 _HARMLESS = frozenset(
-    ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-    + ("title", "description", "default", "examples", "deprecated")
+    {"type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    | {"title", "description", "default", "examples", "deprecated"}
 )
 """Keywords under which all numbers between two valid ones of their type are valid."""
 
 
 def check_points(spec: Spec, recipes: Recipes, matrix: Matrix) -> Iterator[Problem]:
-    """Yield what is wrong with settings after substitution, at the axis value or override to blame."""
+    """Yield what is wrong with settings once filled in, at the axis value or override to blame."""
     found: dict[tuple[JsonPath, str], Problem] = {}
     for problem in (*_each_value(spec, recipes, matrix), *_whole_points(spec, recipes, matrix)):
         if len(found) < MOST_PROBLEMS:

@@ -44,9 +44,8 @@ def expand(
         *check_resources(spec, recipes, matrix),
     ]
     if any(problem.severity == "error" for problem in problems):
-        return Expansion(tasks=(), removed=_removed(matrix), points=len(matrix.kept)), tuple(
-            problems
-        )
+        nothing = Expansion(tasks=(), removed=_removed(matrix), points=len(matrix.kept))
+        return nothing, tuple(problems)
     room = plan_room(spec.kind)
     if not _takes_all_axes(spec, room, recipes, matrix):
         problems += check_axes_used(spec.data, spec.settings_schema, spec.document)

@@ -90,7 +90,7 @@ class _Planner:
         partition, job, problems = self._partition(first)
         one_at_a_time = self._room.MEASURES and not first.sharing
         fitting = slots(first.task, job, partition=partition, one_at_a_time=one_at_a_time)
-        problems += check_slots(first, job, partition, fitting, self._blame)
+        problems += check_slots(first, job, fitting, self._blame)
         fit = waves_in(job, first.task)
         problems += check_fit(first, job, fit, self._blame)
         packing = self._pack(tasks, max(fitting, 1), None if fit is None else max(fit, 1))
@@ -177,9 +177,7 @@ def _groups(expansion: Expansion, room: PlanRoom) -> list[tuple[tuple[Fixture, .
     for settings_tasks in _by_settings(expansion):
         first = settings_tasks[0]
         fixtures = room.fixtures(first.settings)
-        text = (
-            json.dumps([[f.type, f.options] for f in fixtures], sort_keys=True) if fixtures else ""
-        )
+        text = json.dumps([[f.type, f.options] for f in fixtures], sort_keys=True)
         key = (first.task, first.job, first.environment, first.sharing, text)
         groups.setdefault(key, (fixtures, []))[1].extend(settings_tasks)
     return sorted(groups.values(), key=lambda group: group[1][0].job.gpus_per_node > 0)
