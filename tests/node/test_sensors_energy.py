@@ -12,6 +12,7 @@ import pytest
 from fakes import fake_nvml
 from fakes.fake_nvml import FakeDevice, FakeNvml, process
 from fakes.fake_sysfs import a_powercap, set_uj
+
 from specc_runtime.sensors import energy, estimate, slurm_energy
 from specc_runtime.sensors.base import Unavailable
 
@@ -82,14 +83,14 @@ def test_a_counter_that_vanishes_in_the_window_keeps_its_source_and_says_why(tmp
 
 
 def test_a_long_window_is_read_in_between(tmp_path):
-    # a counter of 100 J may wrap after 100 ms at the bound of 1 kW: it is read every 33 ms
-    (counter,) = a_powercap(tmp_path, {"package-0": 0}, range_uj=1_000_000_000)
+    # a counter of 2 kJ may wrap after 2 s at the bound of 1 kW: it is read every 0.7 s
+    (counter,) = a_powercap(tmp_path, {"package-0": 0}, range_uj=2_000_000_000)
     meter = a_meter(tmp_path)
     window = meter.start()
-    for step in range(1, 13):
+    for step in range(1, 23):
         time.sleep(0.1)
         set_uj(counter, step * 10_000_000)
-    assert window.stop()[-1]["joules"] == pytest.approx(120.0)
+    assert window.stop()[-1]["joules"] == pytest.approx(220.0)
 
 
 def test_the_device_counter_gives_joules(tmp_path):
@@ -194,7 +195,9 @@ def test_the_estimate_is_watts_times_seconds_times_share():
 def a_slurm(folder: Path, *, plugin: str = "rapl", period: str = "1 sec", sstat: str = "") -> Any:
     """Put scontrol and sstat on a PATH. Returns the environment of a job step."""
     folder.mkdir(exist_ok=True)
-    config = f"AcctGatherEnergyType    = acct_gather_energy/{plugin}\nAcctGatherNodeFreq      = {period}"
+    config = (
+        f"AcctGatherEnergyType    = acct_gather_energy/{plugin}\nAcctGatherNodeFreq      = {period}"
+    )
     for name, body in (("scontrol", f"echo '{config}'"), ("sstat", sstat or "exit 0")):
         tool = folder / name
         tool.write_text(f"#!/bin/sh\n{body}\n")

@@ -7,6 +7,7 @@ import os
 import pytest
 from fakes import fake_nvml
 from fakes.fake_nvml import FakeDevice, FakeNvml, process
+
 from specc_runtime.sensors import nvml
 from specc_runtime.sensors.base import Unavailable
 
@@ -27,9 +28,7 @@ def a_gpu(device: FakeDevice) -> nvml.Gpu:
 
 def test_a_machine_without_a_driver_says_so():
     opened = nvml.open(FakeNvml([], init_error=fake_nvml.NVMLError_LibraryNotFound()))
-    assert opened == Unavailable(
-        "nvml", "NVMLError_LibraryNotFound: NVML Shared Library Not Found"
-    )
+    assert opened == Unavailable("nvml", "NVMLError_LibraryNotFound: NVML Shared Library Not Found")
 
 
 def test_the_real_library_is_there_or_says_why_not():
@@ -37,9 +36,7 @@ def test_the_real_library_is_there_or_says_why_not():
     assert isinstance(opened, nvml.Nvml) or opened.reason
 
 
-@pytest.mark.parametrize(
-    ("entry", "uuid"), [("1", B), (B, B), ("GPU-aaaa", A), ("0", A)]
-)
+@pytest.mark.parametrize(("entry", "uuid"), [("1", B), (B, B), ("GPU-aaaa", A), ("0", A)])
 def test_an_entry_is_an_index_a_uuid_or_the_start_of_one(entry, uuid):
     gpu = library(FakeDevice(A), FakeDevice(B)).gpu(entry)
     assert isinstance(gpu, nvml.Gpu)

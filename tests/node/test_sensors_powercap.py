@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fakes.fake_sysfs import RANGE_UJ, a_powercap, set_uj
+
 from specc_runtime.sensors import powercap
 from specc_runtime.sensors.base import Unavailable
 

@@ -20,7 +20,7 @@ class Load:
         self._last = self._ticks()
 
     def cpu_util_pct(self) -> Value:
-        """Read the busy share of our CPUs since the last call [0..100]; waiting for disks is idle."""
+        """Read the busy share of our CPUs since the last call [0..100]; disk waits are idle."""
         now = self._ticks()
         last, self._last = self._last, now
         if isinstance(now, str):

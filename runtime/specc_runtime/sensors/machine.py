@@ -40,7 +40,16 @@ THREAD_VARIABLES = (
     "MALLOC_ARENA_MAX",
     "LD_PRELOAD",
 )
-SLURM_SECRETS = re.compile(r"TOKEN|KEY|SECRET|PASSW|JWT|CRED|_CONF$|_ADDR$|COMMENT", re.IGNORECASE)
+SLURM_VARIABLES = re.compile(
+    r"SLURM_(ARRAY_(JOB_ID|TASK_(ID|COUNT|MIN|MAX|STEP))|CLUSTER_NAME|CPU_BIND(_TYPE|_LIST)?"
+    r"|CPUS_(ON_NODE|PER_(GPU|TASK))|DISTRIBUTION|GPUS(_ON_NODE|_PER_(NODE|SOCKET|TASK))?"
+    r"|GTIDS|HINT|JOB_(ACCOUNT|CPUS_PER_NODE|END_TIME|GPUS|ID|NAME|NODELIST|NUM_NODES|PARTITION"
+    r"|QOS|RESERVATION|START_TIME)|LOCALID|MEM_(BIND(_TYPE)?|PER_(CPU|GPU|NODE))|NNODES|NODEID"
+    r"|NODELIST|NPROCS|NTASKS(_PER_(CORE|GPU|NODE|SOCKET))?|OVERCOMMIT|PROCID|RESTART_COUNT"
+    r"|STEP_(GPUS|ID|NODELIST|NUM_(NODES|TASKS)|TASKS_PER_NODE)|SUBMIT_HOST"
+    r"|TASKS_PER_NODE|THREADS_PER_CORE|TOPOLOGY_ADDR)|SLURMD_NODENAME"
+)
+"""Listed one by one: SLURM_EXPORT_ENV, SLURM_SPANK_… and others can hold a user's secrets."""
 
 
 def describe(
@@ -191,12 +200,8 @@ def describe_limits(sysfs_root: str, proc_root: str) -> Dict[str, Any]:
 
 
 def slurm_variables(env: Mapping[str, str]) -> Dict[str, str]:
-    """Pick Slurm's variables, without those that could hold a secret or an address."""
-    return {
-        name: value
-        for name, value in sorted(env.items())
-        if name.startswith("SLURM_") and not SLURM_SECRETS.search(name)
-    }
+    """Pick the variables of Slurm that say what was allocated; none that can hold a secret."""
+    return {name: value for name, value in sorted(env.items()) if SLURM_VARIABLES.fullmatch(name)}
 
 
 def _first_processor(path: str) -> Dict[str, str]:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+MESSAGES = {
+    3: "Not Supported",
+    4: "Insufficient Permissions",
+    6: "Not Found",
+    12: "NVML Shared Library Not Found",
+    15: "GPU is lost",
+}
+
 
 class NVMLError(Exception):
     value = 999
 
     def __str__(self) -> str:
-        return {3: "Not Supported", 4: "Insufficient Permissions", 6: "Not Found", 12: "NVML Shared Library Not Found",
-                15: "GPU is lost"}.get(self.value, "Unknown Error")  # fmt: skip
+        return MESSAGES.get(self.value, "Unknown Error")
 
 
 class NVMLError_NotSupported(NVMLError):
