@@ -74,7 +74,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/bench -m bench --benchmark-columns=min,median,max
 
 docs: $(VENV)/.dev
-	$(BIN)/python docs/regenerate.py
+	$(BIN)/python -m specc.reference
 
 dev-lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate \

@@ -71,9 +71,7 @@ def run(
 
 
 @verb
-def status(
-    bundle: BundlePath, run_id: RunId = None, results: ResultsPath = None
-) -> Answer:
+def status(bundle: BundlePath, run_id: RunId = None, results: ResultsPath = None) -> Answer:
     """Tell how far a run is, from its files alone."""
     from specc.status import as_json as status_json
     from specc.status import as_text, read_status

@@ -70,12 +70,12 @@ def validate(spec: SpecPath) -> Answer:
     """Check a spec and report every mistake at once; looks at no input's content."""
     from specc.pipeline import check_spec
 
-    found, problems = check_spec(spec)
-    warnings = f", {len(problems)} warning{'s' * (len(problems) != 1)}" if problems else ""
+    found = check_spec(spec)
+    tasks = len(found.expansion.tasks)
     return Answer(
-        text=f"{spec} is a valid {found.kind} spec{warnings}",
-        data={"spec": str(spec), "name": found.name, "kind": found.kind},
-        problems=problems,
+        text=f"{spec} is a valid {found.spec.kind} spec of {tasks} task{'s' * (tasks != 1)}",
+        data={"name": found.spec.name, "kind": found.spec.kind, "tasks": tasks},
+        problems=found.problems,
     )
 
 
@@ -93,16 +93,18 @@ def lock(spec: SpecPath) -> Answer:
 def plan(spec: SpecPath, only: Only = None, only_reason: OnlyReason = None) -> Answer:
     """Show what a spec comes to: points, shapes, slots, waves, hours. Looks at no wheel."""
     from specc.describe import plan_json, plan_text
-    from specc.pipeline import plan_spec
+    from specc.pipeline import check_spec
 
-    found, problems = plan_spec(spec, only=chosen(only), only_reason=only_reason)
-    return Answer(text=plan_text(found), data=plan_json(found), problems=problems)
+    found = check_spec(spec, only=chosen(only), only_reason=only_reason)
+    return Answer(text=plan_text(found.plan), data=plan_json(found.plan), problems=found.problems)
 
 
 @verb
 def compile_(
     spec: SpecPath,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the bundle's folder.")] = Path("build"),
+    out: Annotated[Path, typer.Option("--out", help="Folder for the bundle's folder.")] = Path(
+        "build"
+    ),
     only: Only = None,
     only_reason: OnlyReason = None,
 ) -> Answer:
