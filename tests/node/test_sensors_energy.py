@@ -68,7 +68,8 @@ def test_without_any_source_the_joules_are_null_with_every_reason(tmp_path):
     assert (package["scope"], package["source"], package["joules"]) == ("package", "none", None)
     assert package["reason"] == (
         f"powercap: no {tmp_path}/class/powercap: the kernel shows no RAPL counters; "
-        "pyrapl: RuntimeError: no RAPL here; slurm_energy: not inside a Slurm job; "
+        "pyrapl: pyRAPL cannot be set up: "
+        "RuntimeError: no RAPL here; slurm_energy: not inside a Slurm job; "
         "estimate: no watts are stated"
     )
 

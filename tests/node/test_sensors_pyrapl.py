@@ -36,6 +36,7 @@ print(json.dumps({"joules": joules, "reason": reason, "handlers": handlers}))
 TREE = """
 set -e
 mount -t tmpfs none /sys/class
+mkdir -p /sys/class/powercap/intel-rapl
 for number in $ZONES; do
     zone=/sys/class/powercap/intel-rapl/intel-rapl:$number
     mkdir -p $zone
@@ -114,8 +115,9 @@ def test_a_counter_for_root_only_is_permission_denied():
 
 @in_namespace
 @one_socket
-def test_more_zones_than_sockets_are_pyrapls_own_error():
-    assert "PyRAPLCantRecordEnergyConsumption" in measure(before=5, after="6", zones="")["reason"]
+def test_fewer_zones_than_sockets_are_pyrapls_own_error():
+    result = measure(before=5, after="6", zones="")
+    assert result == {"reason": "pyRAPL cannot be set up: PyRAPLCantRecordEnergyConsumption"}
 
 
 def test_opening_it_leaves_logging_as_it_was():
@@ -164,6 +166,15 @@ def test_an_error_in_the_window_is_a_reason(at):
     assert window.stop() == (None, "No such device", {})
 
 
-def test_a_missing_package_is_unavailable(monkeypatch):
+def test_a_missing_package_is_unavailable(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyRAPL", None)
-    assert pyrapl.open() == Unavailable("pyrapl", "the Python package pyRAPL is not installed")
+    assert pyrapl.open(counters=str(tmp_path)) == Unavailable(
+        "pyrapl", "the Python package pyRAPL is not installed"
+    )
+
+
+def test_without_counters_it_is_not_even_imported(monkeypatch, tmp_path):
+    monkeypatch.delitem(sys.modules, "pyRAPL", raising=False)
+    sensor = pyrapl.open(counters=f"{tmp_path}/no")
+    assert sensor == Unavailable("pyrapl", f"no {tmp_path}/no: pyRAPL reads nothing else")
+    assert "pyRAPL" not in sys.modules

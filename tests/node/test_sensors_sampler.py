@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def test_it_ends_when_its_parent_is_killed(tmp_path):
     parent.wait()
     parent.stdout.close()
     until(lambda: has_ended(pid), seconds=5)
+
+
+def test_the_end_of_the_thread_that_started_it_does_not_end_it(tmp_path):
+    path = tmp_path / "hardware.jsonl"
+    handles = []
+    thread = threading.Thread(
+        target=lambda: handles.append(sampler.start(str(path), 0.05, os.getpid()))
+    )
+    thread.start()
+    thread.join()
+    until(lambda: path.exists() and path.stat().st_size > 0)
+    size = path.stat().st_size
+    until(lambda: path.stat().st_size > size)
+    handles[0].stop()
 
 
 def test_ctrl_c_does_not_end_it(tmp_path):

@@ -7,6 +7,7 @@ the package domain alone, its warnings and log lines are kept quiet, its uJ beco
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Optional, Tuple, Union
@@ -14,6 +15,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple, Union
 from .base import Unavailable, why
 
 LABEL = "window"
+COUNTERS = "/sys/class/powercap/intel-rapl"
+"""Where pyRAPL looks; it cannot be told another place."""
 
 
 class PyRapl:
@@ -64,9 +67,12 @@ class PyRaplWindow:
         return joules, None, {"packages_j": [step / 1e6 for step in packages_uj]}
 
 
-def open(pyrapl: Any = None) -> Union[PyRapl, Unavailable]:
+def open(pyrapl: Any = None, *, counters: str = COUNTERS) -> Union[PyRapl, Unavailable]:
     """Set pyRAPL up for the package domain. `pyrapl` stands in for the module."""
     module = pyrapl
+    # importing it costs what pandas costs: not where it has nothing to read
+    if module is None and not os.path.isdir(counters):
+        return Unavailable("pyrapl", f"no {counters}: pyRAPL reads nothing else")
     with _quiet():
         try:
             if pyrapl is None:
@@ -79,7 +85,7 @@ def open(pyrapl: Any = None) -> Union[PyRapl, Unavailable]:
         except PermissionError as error:
             return Unavailable("pyrapl", f"permission denied: {why(error)}")
         except Exception as error:  # PyRAPLException is known only once the import worked
-            return Unavailable("pyrapl", why(error))
+            return Unavailable("pyrapl", f"pyRAPL cannot be set up: {why(error)}")
     return PyRapl(module)
 
 
