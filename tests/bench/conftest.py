@@ -1,0 +1,51 @@
+"""Measure specc itself. Figures go to docs/benchmarks.md; no test here fails for being slow."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+Figure = Callable[[str, str, str], None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.bench)
+
+
+@pytest.fixture(scope="session")
+def figure() -> Iterator[Figure]:
+    """Note down a figure: what was measured, how much it is, and what it should be."""
+    rows: list[tuple[str, str, str]] = []
+    yield lambda what, found, goal: rows.append((what, found, goal))
+    if rows:
+        PAGE.write_text(_page(rows), encoding="utf-8")
+
+
+def _page(rows: list[tuple[str, str, str]]) -> str:
+    lines = [
+        "# What specc itself costs",
+        "",
+        "Written by `make bench`; wall times depend on the machine and on what else it does, so nothing is gated on them.",
+        "",
+        f"Machine: {_processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
+        f"load average {os.getloadavg()[0]:.1f} at the end.",
+        "",
+        "| what | measured | goal |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {what} | {found} | {goal} |" for what, found, goal in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
