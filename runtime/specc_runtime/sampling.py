@@ -27,7 +27,8 @@ def describe_hardware() -> Dict[str, Any]:
         return machine.describe()
     except Exception as error:
         say(f"warning: the machine can't be described: {error}")
-        return {"unavailable": {"machine": f"{type(error).__name__}: {error}"}}
+        reason = f"{type(error).__name__}: {error}"
+        return {"unavailable": [{"sensor": "machine", "reason": reason}]}
 
 
 def start_sampler(path: str, log: Log) -> Optional[Sampler]:
