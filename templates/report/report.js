@@ -6,18 +6,14 @@ const themes = read("themes");
 
 function draw(theme) {
   return Promise.all([...document.querySelectorAll("[data-chart]")].map((place) => {
-    const narrow = place.clientWidth < 480;
     const chart = structuredClone(charts[place.dataset.chart]);
-    if (narrow) {
-      const words = [].concat(chart.title.text).join(" ").split(" ");
-      const width = Math.max(20, Math.floor(place.clientWidth / 8.5));
-      chart.title.text = words.reduce((lines, word) => {
-        const last = lines.length - 1;
-        if (last >= 0 && lines[last].length + word.length < width) lines[last] += " " + word;
-        else lines.push(word);
-        return lines;
-      }, []);
-    }
+    const width = Math.max(20, Math.floor(place.clientWidth / 8.5));
+    chart.title.text = chart.title.text.join(" ").split(" ").reduce((lines, word) => {
+      const last = lines.length - 1;
+      if (last >= 0 && lines[last].length + word.length < width) lines[last] += " " + word;
+      else lines.push(word);
+      return lines;
+    }, []);
     return vegaEmbed(place, chart, { config: themes[theme], renderer: "svg", actions: false });
   }));
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -38,11 +38,15 @@ def write_json(path: Path, value: Json) -> Path:
 
 
 def write_tables(
-    folder: Path, study: Study, frames: Mapping[str, pl.DataFrame], cells: Iterable[Json]
+    folder: Path, study: Study, frames: Mapping[str, pl.DataFrame], cells: Sequence[Json]
 ) -> list[Path]:
     """Write every table as Parquet and CSV; each row of a kind's table carries its point."""
     keys = _task_table(study.tasks, cells)
-    tables = {"tasks": keys, **{name: _keyed(one, keys) for name, one in frames.items()}}
+    tables = {
+        "tasks": keys,
+        "cells": _cell_table(cells, keys),
+        **{name: _keyed(one, keys) for name, one in frames.items()},
+    }
     written = []
     for name, table in tables.items():
         flat = _flat(table)
@@ -93,6 +97,34 @@ def _task_table(tasks: tuple[TaskResult, ...], cells: Iterable[Json]) -> pl.Data
     names = dict.fromkeys(name for t in tasks for name in t.axes)
     axes = [_axis(f"axis_{name}", [t.axes.get(name) for t in tasks]) for name in names]
     return pl.DataFrame(fixed, schema=types).with_columns(axes)
+
+
+def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
+    """Return one row for each metric of each cell: value, interval, verdict, percentiles."""
+    numbers = ("value", "low", "high", "level")
+    texts = ("reason", "unit", "better", "interval_method", "verdict", "verdict_reason")
+    spread = ("samples", "effective_samples", "avg", "min", "p50", "p90", "p95", "p99", "max")
+    rows = [
+        {
+            "cell": cell["cell"],
+            "metric": name,
+            **{key: metric[key] for key in (*numbers, "n", *texts)},
+            **{key: (metric["distribution"] or {}).get(key) for key in spread},
+        }
+        for cell in cells
+        for name, metric in cell["metrics"].items()
+    ]
+    schema = {
+        **dict.fromkeys(("cell", "metric"), pl.String()),
+        **dict.fromkeys(numbers, pl.Float64()),
+        "n": pl.Int64(),
+        **dict.fromkeys(texts, pl.String()),
+        **dict.fromkeys(spread, pl.Float64()),
+    }
+    axes = [name for name in tasks.columns if name.startswith("axis_")]
+    keys = tasks.select("cell", "bundle_id", "run_id", "condition_id", *axes)
+    keys = keys.unique("cell", keep="first", maintain_order=True)
+    return keys.join(pl.DataFrame(rows, schema=schema), on="cell", maintain_order="left_right")
 
 
 def _axis(name: str, values: list[Json]) -> pl.Series:

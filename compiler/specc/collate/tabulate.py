@@ -53,12 +53,12 @@ def _points(summary: Mapping[str, Json], cell: Mapping[str, Json]) -> list[Json]
 
 def results(summary: Mapping[str, Json]) -> Table:
     """Return one row for each cell: axes, every metric with its interval, verdict, trace."""
-    shown = [m for m in summary["metrics"] if _any_value(summary, m["name"])]
+    shown = summary["metrics"]
     columns = [
         *_axis_columns(summary),
-        *(_column(_head(m), note=m["definition"], numeric=True) for m in shown),
-        _column("n", note="completed repetitions", numeric=True),
         _column("verdict"),
+        _column("n", note="completed repetitions", numeric=True),
+        *(_column(_head(m), note=m["definition"], numeric=True) for m in shown),
         _column("trace", note="cell, run, condition"),
     ]
     rows = []
@@ -72,13 +72,8 @@ def results(summary: Mapping[str, Json]) -> Table:
         done = cell["repetitions"]["completed"]
         values = [_value(cell["metrics"].get(m["name"])) for m in shown]
         count = _entry(f"{done}/{cell['repetitions']['expected']}", sort=done)
-        rows.append([*_points(summary, cell), *values, count, verdict, _entry(trace, kind="trace")])
+        rows.append([*_points(summary, cell), verdict, count, *values, _entry(trace, kind="trace")])
     return _table(columns, rows)
-
-
-def _any_value(summary: Mapping[str, Json], metric: str) -> bool:
-    """Tell whether a metric has a column: when any cell has a value, or a reason worth a dash."""
-    return any(metric in cell["metrics"] for cell in summary["cells"])
 
 
 def _head(metric: Mapping[str, Json]) -> str:
@@ -95,7 +90,8 @@ def _value(metric: Mapping[str, Json] | None) -> dict[str, Json]:
     if metric["low"] is None:
         return _entry(text, sort=metric["value"], note=metric["interval_reason"] or "")
     low, high = (quantity(metric[key], unit) for key in ("low", "high"))
-    return _entry(text, sort=metric["value"], note=f"{low} … {high}", kind="interval")
+    spread = "no visible spread" if low == high else f"{low} … {high}"
+    return _entry(text, sort=metric["value"], note=spread, kind="interval")
 
 
 def distributions(summary: Mapping[str, Json]) -> Table:

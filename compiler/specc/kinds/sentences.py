@@ -20,7 +20,7 @@ def axes_to_draw(axes: Mapping[str, Sequence[Json]]) -> tuple[str | None, tuple[
     """Return the axis for the x side (the first numeric one with two values) and the others."""
     varied = [name for name, values in axes.items() if len(values) > 1]
     numeric = [name for name in varied if all(is_number(v) for v in axes[name])]
-    x = (numeric or varied or list(axes) or [None])[0]
+    x = next(iter(numeric or varied or list(axes)), None)
     return x, tuple(name for name in varied if name != x)
 
 
@@ -35,7 +35,7 @@ def is_geometric(values: Sequence[Json]) -> bool:
     if len(numbers) < 3 or numbers[0] <= 0:
         return False
     ratios = [b / a for a, b in itertools.pairwise(numbers)]
-    return min(ratios) >= 1.5
+    return bool(min(ratios) >= 1.5)
 
 
 def file_name(text: str) -> str:
@@ -49,7 +49,9 @@ def number(value: float | None) -> str:
         return "–"
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.3g}"
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 4
+    if 0 < abs(value) < 1:
+        return f"{value:.3g}"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -100,6 +102,8 @@ def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | N
     if found is None:
         return None
     best, worst = (_value(cell, metric) for cell in found)
+    if best == worst:
+        return f"{metric['label']} is {best} at every point"
     word = {"lower": "lowest", "higher": "highest"}.get(metric["better"], "from")
     label = str(metric["label"])
     if word == "from":
@@ -114,6 +118,10 @@ def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> F
         return None
     best, worst = found
     name = metric["name"]
+    cells = (best["cell"], worst["cell"])
+    if _value(best, metric) == _value(worst, metric):
+        text = f"{metric['label']} is {_value(best, metric)} at every point that has a value."
+        return Finding(title=str(metric["label"]), text=text, cells=cells)
     low, high = sorted(c["metrics"][name]["value"] for c in found)
     factor = f", a factor of {number(high / low)}" if low > 0 else ""
     if apart(best, worst, name):
@@ -128,7 +136,7 @@ def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> F
         f"{'reaches' if verb == 'ranges' else 'worst at'} {point(worst['axes'])} "
         f"with {spread(worst, metric)}{factor}. {sure}"
     )
-    return Finding(title=str(metric["label"]), text=text, cells=(best["cell"], worst["cell"]))
+    return Finding(title=str(metric["label"]), text=text, cells=cells)
 
 
 def spread(cell: Cell, metric: Mapping[str, Json]) -> str:

@@ -141,7 +141,7 @@ def _declared(block: Json) -> Iterator[Metric]:
 def _metric(name: str, unit: str | None, better: str | None, definition: str | None) -> Metric:
     return Metric(
         name=name,
-        label=name.replace("_", " "),
+        label=name.removesuffix(f"_{unit}").replace("_", " "),
         unit=unit or "",
         better=better if better in ("lower", "higher") else "none",
         definition=definition

@@ -1,0 +1,270 @@
+"""Tables and metrics of inference: latency, throughput, memory, energy, and the same answers.
+
+Raw rows come in; definitions are applied here, so that old rows can be read under new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from specc.analysis.percentiles import median
+from specc.kinds.base import Measurement, Metric
+from specc.kinds.inference import energy, outputs
+from specc.kinds.inference.definitions import FIXED, MEMORY
+from specc.model import Json
+
+_ENERGY = pl.List(
+    pl.Struct(
+        {
+            "scope": pl.String(),
+            "source": pl.String(),
+            "joules": pl.Float64(),
+            "reason": pl.String(),
+        }
+    )
+)
+_THROTTLE = pl.Struct(
+    {
+        "core_throttles": pl.Int64(),
+        "package_throttles": pl.Int64(),
+        "gpu_reasons": pl.List(pl.String()),
+    }
+)
+_HARMLESS = frozenset({"none", "gpu_idle", "applications_clocks_setting"})
+"""Clock reasons of a GPU that waits or does as it was told; not a disturbance."""
+_WARMUP = ("warmup", "warm_up")
+_BYTES = (
+    "rss_peak_bytes",
+    "cgroup_peak_bytes",
+    "torch_allocated_bytes",
+    "torch_reserved_bytes",
+    "nvml_process_bytes",
+    "nvml_device_bytes",
+)
+_REASONS = tuple(f"{name}_reason" for name in _BYTES)
+
+
+def record_columns() -> Mapping[str, Any]:
+    """Return the polars type of every field a record of this kind may carry."""
+    texts = ("pass", "phase", "checkpoint_sha256", "predictions_sha256", *_REASONS)
+    whole = (
+        "index",
+        "duration_ns",
+        "device_ns",
+        "samples",
+        "tokens",
+        "padded_tokens",
+        "batches",
+        "parameters",
+        *_BYTES,
+    )
+    return {
+        **dict.fromkeys(texts, pl.String()),
+        **dict.fromkeys(whole, pl.Int64()),
+        "load_s": pl.Float64(),
+        "accuracy": pl.Float64(),
+        "energy": _ENERGY,
+        "throttle": _THROTTLE,
+        "logits": pl.List(pl.List(pl.Float64())),
+    }
+
+
+def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return `attempts`, `batches`, `windows`, `energy`, `memory`, `models` and `outputs`."""
+    keys = ["task", "attempt", "t_ns"]
+
+    def of(type_: str, *columns: str) -> pl.DataFrame:
+        return records.filter(pl.col("type") == type_).select(*keys, *columns)
+
+    counts = ("samples", "tokens", "padded_tokens")
+    windows = of("window", "pass", "duration_ns", "batches", "samples", "energy", "throttle")
+    idle = of("idle", "duration_ns", "energy")
+    return {
+        "attempts": of("attempt", "epoch_ns", "pid", "slot", "neighbours"),
+        "batches": of("batch", "pass", "phase", "index", "duration_ns", "device_ns", *counts),
+        "windows": windows.drop("energy"),
+        "energy": energy.readings(windows, idle),
+        "memory": of("memory", "phase", *_BYTES, *_REASONS),
+        "models": of("model", "load_s", "parameters", "checkpoint_sha256"),
+        "outputs": of("outputs", "samples", "predictions_sha256", "accuracy", "logits"),
+    }
+
+
+def metrics(
+    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.DataFrame]
+) -> tuple[Metric, ...]:
+    """Return the fixed metrics, then energy by the scopes and sources that were read."""
+    del settings
+    return (*FIXED, *energy.metrics(frames["energy"]))
+
+
+def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
+    """Yield the run-level value of every metric of every task that has records."""
+    held = _contamination(frames)
+    tasks = frames["attempts"]["task"].unique(maintain_order=True).to_list()
+    yield from _latency(frames["batches"], tasks, held)
+    yield from _throughput(frames["windows"], tasks, held)
+    yield from _memory(frames["memory"], tasks)
+    yield from energy.measurements(frames["energy"], held)
+
+
+def details(
+    cells: Sequence[Mapping[str, Json]],
+    members: Mapping[str, Sequence[int]],
+    frames: Mapping[str, pl.DataFrame],
+    analysis: Mapping[str, Json],
+) -> dict[str, dict[str, Json]]:
+    """Return counts, model, and agreement with the reference cell, for each cell."""
+    timed = frames["batches"].filter(~pl.col("phase").is_in(_WARMUP))
+    counted = timed.group_by("task").agg(pl.len().alias("batches"), pl.col("samples").sum())
+    counts = {row["task"]: row for row in counted.iter_rows(named=True)}
+    models = {row["task"]: row for row in frames["models"].iter_rows(named=True)}
+    energies = energy.totals(frames["energy"])
+    same = outputs.compare(cells, members, frames["outputs"], analysis.get("reference"))
+    found: dict[str, dict[str, Json]] = {}
+    for cell in cells:
+        tasks = members[cell["cell"]]
+        model = next((models[t] for t in tasks if t in models), None)
+        found[cell["cell"]] = {
+            "device": cell["settings"].get("device", cell["axes"].get("device")),
+            "batch_size": cell["settings"].get("batch_size", cell["axes"].get("batch_size")),
+            "batches": _total(counts, tasks, "batches"),
+            "samples": _total(counts, tasks, "samples"),
+            "load_s": model["load_s"] if model else None,
+            "parameters": model["parameters"] if model else None,
+            **same[cell["cell"]],
+            "energy": energy.of_cell(energies, tasks),
+        }
+    return found
+
+
+def result_cell(cell: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a cell in the flat shape of results-<run_id>.json."""
+    detail, values = cell["details"], cell["metrics"]
+    latency = values["latency_ms_per_batch"]["distribution"] or {}
+    names = ("avg", "min", "max", "p50", "p90", "p95", "p99")
+    best = energy.headline(detail.get("energy") or [])
+    per_sample = best["joules_per_sample"] if best else None
+    keep = (
+        "device",
+        "batch_size",
+        "batches",
+        "samples",
+        "predictions_sha256",
+        "accuracy",
+        "argmax_agreement",
+        "max_abs_logit_difference",
+        "reference_cell",
+    )
+    return {
+        **{name: detail.get(name) for name in keep},
+        "axes": cell["axes"],
+        "repetitions": cell["repetitions"],
+        "verdict": cell["verdict"],
+        "verdict_reason": cell["verdict_reason"],
+        "latency_ms_per_batch": {name: latency.get(name) for name in names},
+        "latency_refused": latency.get("refused", {}),
+        "throughput_samples_per_s": values["throughput_samples_per_s"]["value"],
+        **{metric.name: values[metric.name]["value"] for metric, _, _ in MEMORY},
+        "energy_j_total": best["joules"] if best else None,
+        "energy_j_per_sample": per_sample,
+        "energy_wh_per_sample": None if per_sample is None else per_sample / 3600,
+        "energy_source": best["source"] if best else "none",
+        "energy_scope": best["scope"] if best else None,
+        "energy_is_estimate": best["source"] == "estimate" if best else None,
+        "energy_reason": None if best else energy.why_none(detail.get("energy") or []),
+        "energy": detail.get("energy") or [],
+        "metrics": values,
+    }
+
+
+def _total(counts: Mapping[int, Mapping[str, int]], tasks: Sequence[int], name: str) -> int | None:
+    present = [counts[task][name] for task in tasks if task in counts]
+    return sum(present) if present else None
+
+
+def _contamination(frames: Mapping[str, pl.DataFrame]) -> dict[int, tuple[tuple[str, str], ...]]:
+    """Return for each task what else used its machine while it was measured."""
+    held: dict[int, tuple[tuple[str, str], ...]] = {}
+    for task, neighbours in frames["attempts"].select("task", "neighbours").iter_rows():
+        if neighbours:
+            reason = f"{len(neighbours)} other tasks ran on the node"
+            held[task] = (*held.get(task, ()), ("CONTAMINATED", reason))
+    for task, throttle in frames["windows"].select("task", "throttle").iter_rows():
+        for reason in _throttled(throttle or {}):
+            if ("CONTAMINATED", reason) not in held.get(task, ()):
+                held[task] = (*held.get(task, ()), ("CONTAMINATED", reason))
+    return held
+
+
+def _throttled(throttle: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what slowed the machine down within a window."""
+    if any(throttle.get(name) for name in ("core_throttles", "package_throttles")):
+        yield "the CPU was throttled for heat"
+    if serious := sorted(set(throttle.get("gpu_reasons") or ()) - _HARMLESS):
+        yield f"the GPU lowered its clocks: {', '.join(serious)}"
+
+
+def _latency(
+    batches: pl.DataFrame,
+    tasks: Sequence[int],
+    held: Mapping[int, tuple[tuple[str, str], ...]],
+) -> Iterator[Measurement]:
+    timed = batches.filter((pl.col("pass") == "latency") & (~pl.col("phase").is_in(_WARMUP)))
+    grouped = timed.group_by("task", maintain_order=True).agg("duration_ns", "device_ns")
+    rows = {row["task"]: row for row in grouped.iter_rows(named=True)}
+    for name, column in (("latency_ms_per_batch", "duration_ns"), ("device_ms", "device_ns")):
+        for task in tasks:
+            found = rows.get(task, {}).get(column) or []
+            values = tuple(v / 1e6 for v in found if v is not None)
+            if not values and column == "device_ns":
+                reason = "no device clock on this device"
+            else:
+                reason = "no timed batch of the latency pass"
+            yield Measurement(
+                task=task,
+                metric=name,
+                value=median(values) if values else None,
+                reason=None if values else reason,
+                samples=values,
+                in_sequence=True,
+                warnings=held.get(task, ()),
+            )
+
+
+def _throughput(
+    windows: pl.DataFrame,
+    tasks: Sequence[int],
+    held: Mapping[int, tuple[tuple[str, str], ...]],
+) -> Iterator[Measurement]:
+    own = windows.filter(pl.col("pass") == "throughput")
+    summed = own.group_by("task").agg(pl.col("samples").sum(), pl.col("duration_ns").sum())
+    rows = {row["task"]: row for row in summed.iter_rows(named=True)}
+    for task in tasks:
+        row = rows.get(task)
+        ran = row is not None and row["duration_ns"] > 0
+        yield Measurement(
+            task=task,
+            metric="throughput_samples_per_s",
+            value=row["samples"] / row["duration_ns"] * 1e9 if row is not None and ran else None,
+            reason=None if ran else "no window of the throughput pass",
+            warnings=held.get(task, ()),
+        )
+
+
+def _memory(memory: pl.DataFrame, tasks: Sequence[int]) -> Iterator[Measurement]:
+    rows = {(r["task"], r["phase"]): r for r in memory.iter_rows(named=True)}
+    for metric, phase, column in MEMORY:
+        for task in tasks:
+            row = rows.get((task, phase))
+            value = row[column] if row else None
+            reason = (row or {}).get(f"{column}_reason") or f"not recorded in phase {phase}"
+            yield Measurement(
+                task=task,
+                metric=metric.name,
+                value=value,
+                reason=None if value is not None else reason,
+            )
