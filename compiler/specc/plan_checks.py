@@ -156,7 +156,7 @@ def check_budget(spec: Spec, plan: Plan) -> Iterator[Problem]:
             hint = "task.estimate or the number of cores is missing"
             yield warning("W209", message, mark=mark, path=path, hint=hint)
         elif total > most:
-            parts = " + ".join(hours_text(shape, name) for shape in plan.shapes)
+            parts = hours_sum(plan.shapes, name)
             yield error(
                 "E222",
                 f"the plan needs up to {total:.1f} {unit}, above the budget of {most:g}: {parts}",
@@ -166,10 +166,15 @@ def check_budget(spec: Spec, plan: Plan) -> Iterator[Problem]:
             )
 
 
-def hours_text(shape: Shape, name: str) -> str:
-    """Return how a shape's hours come about: "1-cpu: 3.2 h x 8"."""
-    width = shape.job.gpus_per_node if name == "gpu_hours" else shape.job.cpus_per_node
-    return f"{shape.name}: {_job_hours(shape) or 0:.2f} h x {(width or 0) * shape.job.nodes}"
+def hours_sum(shapes: Sequence[Shape], name: str) -> str:
+    """Return how hours come about: "1-cpu: 3.20 h x 8 + 2-gpu: 0.40 h x 4"."""
+    parts = []
+    for shape in shapes:
+        gpus, cores = shape.job.gpus_per_node, shape.job.cpus_per_node
+        if width := gpus if name == "gpu_hours" else cores:
+            hours = _job_hours(shape) or 0.0
+            parts.append(f"{shape.name}: {hours:.2f} h x {width * shape.job.nodes}")
+    return " + ".join(parts)
 
 
 def gpu_hours(shapes: Sequence[Shape]) -> float | None:
