@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.frontend import parse_spec
-from specc.model import Expansion, Json, Plan, Spec
+from specc.kinds import plan_room
+from specc.lock import lock_environments, lock_inputs
+from specc.locking.lockfile import Lock, lock_path, read_lock, write_lock
+from specc.model import Bundle, Expansion, Facts, Json, Plan, Spec
 from specc.problems import Problem, stop_on_errors
+from specc.progress import Progress
+from specc.provenance import provenance
 from specc.stages.expand import expand
 from specc.stages.plan import make_plan
+from specc.stages.render import render
 from specc.stages.resolve import resolve
+from specc.stages.seal import seal
+from specc.stages.survey import survey, with_environments
 from specc.stages.validate import validate
+from specc.stages.write import write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +54,103 @@ def check_spec(
     plan, found = make_plan(spec, None, expansion)
     problems = stop_on_errors((*problems, *found))
     return Checked(spec=spec, expansion=expansion, plan=plan, problems=problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A bundle on disk."""
+
+    path: Path
+    bundle: Bundle
+    problems: tuple[Problem, ...]
+    """Warnings of all stages."""
+
+    @property
+    def bundle_id(self) -> str:
+        return self.bundle.bundle_id
+
+
+def compile_spec(
+    path: Path,
+    *,
+    out: Path,
+    only: Mapping[str, tuple[Json, ...]] | None = None,
+    only_reason: str | None = None,
+    progress: Progress | None = None,
+) -> Compiled:
+    """Turn a spec into a bundle under `out`. Raises SpecInvalid, BundleInvalid.
+
+    What the lock beside the spec lacks is resolved and fetched first, and the lock is written.
+    """
+    document = parse_spec(path)
+    problems = stop_on_errors(validate(document))
+    spec, found = resolve(document, only=only, only_reason=only_reason)
+    problems = stop_on_errors((*problems, *found))
+    known = read_lock(lock_path(path))
+    lock = lock_inputs(spec, known, progress=progress)
+    facts, found = survey(spec, lock, progress=progress)
+    problems = stop_on_errors((*problems, *found))
+    expansion, found = _expand(spec, facts)
+    problems = stop_on_errors((*problems, *found))
+    used = _environments_used(expansion)
+    lock = lock_environments(spec, used, lock, progress=progress)
+    _keep(lock, known, path)
+    facts, found = with_environments(facts, spec, used, lock, progress=progress)
+    problems = stop_on_errors((*problems, *found))
+    plan, found = make_plan(spec, facts, expansion)
+    problems = stop_on_errors((*problems, *found))
+    bundle = seal(plan, render(plan, rooms=plan_room(spec.kind).RUNTIME_ROOMS))
+    target = write(bundle, out, provenance=provenance(document), progress=progress)
+    return Compiled(path=target, bundle=bundle, problems=problems)
+
+
+def lock_spec(
+    path: Path,
+    *,
+    only: Mapping[str, tuple[Json, ...]] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Resolve anew every environment that tasks of a spec use; fetch them and the inputs.
+
+    Returns the lock file's path. Raises SpecInvalid.
+    """
+    checked = check_spec(path, only=only)
+    known = read_lock(lock_path(path))
+    lock = lock_inputs(checked.spec, known, progress=progress)
+    used = _environments_used(checked.expansion)
+    lock = lock_environments(checked.spec, used, lock, anew=True, progress=progress)
+    write_lock(lock, lock_path(path))
+    return lock_path(path)
+
+
+def _expand(spec: Spec, facts: Facts) -> tuple[Expansion, tuple[Problem, ...]]:
+    pins = {name: fact.pin for name, fact in facts.inputs.items()}
+    return expand(spec, pins, facts.code.tree if facts.code else None)
+
+
+def _environments_used(expansion: Expansion) -> set[str]:
+    """Return the environments of tasks that run: others are neither resolved nor fetched."""
+    return {t.environment for t in expansion.tasks if t.environment and t.not_run is None}
+
+
+def _keep(lock: Lock, known: Lock | None, spec_path: Path) -> None:
+    if lock != known and (lock.environments or lock.inputs):
+        write_lock(lock, lock_path(spec_path))
+
+
+def expand_surveyed(path: Path) -> Expansion:
+    """Return a spec's tasks under the ids that a compile gives them: inputs and code are hashed.
+
+    Raises SpecInvalid.
+    """
+    spec = check_spec(path).spec
+    facts, found = survey(spec, read_lock(lock_path(path)))
+    stop_on_errors(found)
+    expansion, found = expand(spec, pins_of(facts), facts.code.tree if facts.code else None)
+    stop_on_errors(found)
+    return expansion
+
+
+def pins_of(facts: Facts) -> dict[str, str | None]:
+    """Return what identity needs of the inputs: name to pin."""
+    return {name: found.pin for name, found in facts.inputs.items()}

@@ -17,7 +17,8 @@ found=$("$python" -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])') 
 [ "$found" = "$wanted" ] || {
     echo "setup.sh: $python is Python $found, the wheels are for Python $wanted" >&2; exit 2; }
 
-"$python" -I -B -m venv --without-pip "$prefix"
+# --clear: a build that was cut off may have left half of an environment
+"$python" -I -B -m venv --clear --without-pip "$prefix"
 "$prefix/bin/python" -I -B -m zipfile -e "$bundle/wheels/$installer" "$prefix/installer"
 uv=$(find "$prefix/installer" -type f -path '*/scripts/uv')
 chmod 755 "$uv"

@@ -38,7 +38,7 @@ def _look(declared: dict[str, Json], root: Path, memory: HashMemory) -> CodeFact
     if not root.is_dir():
         raise _Refused("E420", f"{declared.get('path')} is not a folder", "name the code's folder")
     tracked = declared.get("select", "git-tracked") == "git-tracked"
-    commit, dirty = _state(root)
+    commit, dirty = git_state(root)
     if tracked and commit is None and dirty is None:
         raise _Refused(
             "E422",
@@ -93,7 +93,7 @@ def _tracked(root: Path) -> list[str]:
     return [name for name in set(listed.split("\0")) if name and os.path.lexists(root / name)]
 
 
-def _state(root: Path) -> tuple[str | None, bool | None]:
+def git_state(root: Path) -> tuple[str | None, bool | None]:
     """Return (commit, dirty); (None, None) outside git, (None, True) before the first commit."""
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
     if changes is None:
