@@ -20,7 +20,7 @@ _HEAD = """# The spec language
 Generated from `schema/` by `python -m specc.reference`; do not edit. Types, units, defaults and
 descriptions are those of the schema that specc checks with.
 
-- *size*: `8GiB`, `512MiB`, `1.5GB`: always with a unit; KiB … TiB are powers of 1024, kB … TB of 1000.
+- *size*: `8GiB`, `512MiB`, `1.5GB`: with a unit; KiB … TiB are powers of 1024, kB … TB of 1000.
 - *duration*: `90s`, `30min`, `12h`, `2d`, `HH:MM:SS` or `D-HH:MM:SS`: always with a unit or colons.
 - `*` stands for a name of your choice, `[]` for each entry of a list. **Bold** keys are required.
 """

@@ -13,6 +13,9 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+NOT_BEFORE_NEWLINE = r"(?!\n)"
+"""Python's $ also matches before a final newline, JSON Schema's does not."""
+
 _ANNOTATIONS = frozenset({"title", "description", "default", "examples", "deprecated"})
 _NOT_SUBSCHEMAS = frozenset({"default", "examples", "enum", "const", "required"})
 
@@ -91,6 +94,8 @@ def _inline(node: Any, here: str, trail: tuple[tuple[str, str], ...]) -> Any:
         for key, value in node.items()
         if key not in ("$ref", "$defs", "$id")
     }
+    if isinstance(pattern := rest.get("pattern"), str) and pattern.endswith("$"):
+        rest["pattern"] = pattern + NOT_BEFORE_NEWLINE
     if not isinstance(node.get("$ref"), str):
         return rest
     target = _target(node["$ref"], here)

@@ -6,7 +6,6 @@ that was meant is chosen and only its errors are told.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +13,14 @@ from typing import Any, TypeAlias
 
 from specc.defaults import is_type
 from specc.model import Json, JsonPath
-from specc.resources import Schema
+from specc.resources import NOT_BEFORE_NEWLINE, Schema
 from specc.schema_words import (
     TYPE_NAMES,
     description,
     example_hint,
+    homes,
     kind_of,
+    meant_branch,
     shown,
     types_of,
 )
@@ -104,8 +105,7 @@ def _simple(each: Violation, path: JsonPath, word: str) -> Finding:
     if word in ("pattern", "format"):
         return _wrong_form(each, path)
     if word == "uniqueItems":
-        message, cure = _repeated(each.instance)
-        return Finding(code="E107", path=path, message=message, hint=cure)
+        return _repeated(each, path)
     if word == "dependentRequired":
         return Finding(code="E102", path=path, message=each.message, hint=None)
     hint = description(each.schema)
@@ -129,29 +129,25 @@ def _unknown_keys(each: Violation, path: JsonPath, root: Schema) -> Iterator[Fin
         if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
         free = [name for name in known if name not in each.instance]
-        hint = did_you_mean(key, free)
-        homes = [".".join(home) for home in _homes(root, key) if home != path]
-        if closest(key, free) is None and homes:
-            hint = f"'{key}' belongs under {' or '.join(homes[:3])}"
-        elif closest(key, free) is None and (near := closest(key, known)):
-            hint = f"did you mean '{near}'? That key is there already"
+        meant, hint = _meant_key(key, free, known)
+        if places := [".".join(home) for home in homes(root, key) if home != path]:
+            meant, hint = None, f"'{key}' belongs under {' or '.join(places[:3])}"
         message = f"unknown key '{key}'"
         title = each.schema.get("title")
         if path and title:
             message += f" in {title}"
-        meant = closest(key, free)
         yield Finding(
             code="E101", path=(*path, key), message=message, hint=hint, at_key=True, meant=meant
         )
 
 
-def _homes(node: Schema, key: str, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield where else in a schema a key is known."""
-    for name, below in node.get("properties", {}).items():
-        if name == key and path:
-            yield path
-        if len(path) < 2:
-            yield from _homes(below, key, (*path, name))
+def _meant_key(key: str, free: list[str], known: list[str]) -> tuple[str | None, str]:
+    """Return the key that was probably meant, and a hint."""
+    if (near := closest(key, free)) is None and (taken := closest(key, known)):
+        return None, f"did you mean '{taken}'? That key is there already"
+    if not free:
+        return None, f"nothing is allowed here beside {', '.join(known)}"
+    return near, did_you_mean(key, free)
 
 
 def _missing_key(each: Violation, path: JsonPath) -> Finding:
@@ -159,13 +155,12 @@ def _missing_key(each: Violation, path: JsonPath) -> Finding:
         name for name in each.validator_value if f"'{name}' is a required" in each.message
     )
     subschema = each.schema.get("properties", {}).get(missing, {})
-    title = each.schema.get("title")
-    where = f"{title} needs" if title and path else "needs"
+    title = str(each.schema.get("title", "this mapping"))
     told = description(subschema)
     return Finding(
         code="E102",
         path=path,
-        message=f"{where} the key '{missing}'",
+        message=f"the key '{missing}' is missing in {title[0].lower()}{title[1:]}",
         hint=f"{missing}: {told}" if told else None,
         at_key=True,
         missing=missing,
@@ -240,7 +235,8 @@ def _wrong_form(each: Violation, path: JsonPath) -> Finding:
     title = each.schema.get("title", "in the form wanted here")
     hint = example_hint(each.schema)
     if "title" not in each.schema and "examples" not in each.schema:
-        hint = f"{hint or ''} It must match {each.validator_value}".strip()
+        pattern = str(each.validator_value).removesuffix(NOT_BEFORE_NEWLINE)
+        hint = f"{hint or ''} It must match {pattern}".strip()
     if "${" in str(each.instance):
         hint = '"${axis}" works under settings; elsewhere use matrix.points or when'
     elif isinstance(each.instance, str) and re.fullmatch(r"[0-9.]+ ?[A-Za-z]+", each.instance):
@@ -254,14 +250,20 @@ def _wrong_form(each: Violation, path: JsonPath) -> Finding:
     )
 
 
-def _repeated(items: list[Json]) -> tuple[str, str]:
-    seen: list[str] = []
-    for item in items:
-        text = json.dumps(item, sort_keys=True)
-        if text in seen:
-            return f"{shown(item)} stands in the list twice", "keep one of the two"
-        seen.append(text)
-    return "the list holds equal values", "1 and 1.0 are the same value"
+def _repeated(each: Violation, path: JsonPath) -> Finding:
+    """Point at the second of two equal values; true and 1 differ, 1 and 1.0 do not."""
+    seen: list[tuple[bool, Json]] = []
+    for index, item in enumerate(each.instance):
+        known = (isinstance(item, bool), item)
+        if known in seen:
+            first = seen.index(known)
+            message = f"{shown(item)} stands in the list twice"
+            if (other := shown(each.instance[first])) != shown(item):
+                message = f"{shown(item)} and {other} are the same value"
+            place = (*path, index)
+            return Finding(code="E107", path=place, message=message, hint="keep one of the two")
+        seen.append(known)
+    return Finding(code="E107", path=path, message="the list holds equal values", hint=None)
 
 
 def _branches(each: Violation, path: JsonPath, root: Schema) -> Iterator[Finding]:
@@ -278,7 +280,7 @@ def _branches(each: Violation, path: JsonPath, root: Schema) -> Iterator[Finding
     groups: dict[int, list[Violation]] = {}
     for below in each.context or ():
         groups.setdefault(int(below.schema_path[0]), []).append(below)
-    meant = _meant_branch(each.instance, groups, options)
+    meant = meant_branch(each.instance, groups, options)
     if meant is not None:
         for below in groups[meant]:
             yield from findings(below, root)
@@ -288,25 +290,3 @@ def _branches(each: Violation, path: JsonPath, root: Schema) -> Iterator[Finding
     if not groups:
         message = f"{kind_of(each.instance)} could be {' or '.join(titles)}: it fits more than one"
     yield Finding(code="E108", path=path, message=message, hint=example_hint(each.schema))
-
-
-def _meant_branch(
-    value: Json, groups: dict[int, list[Violation]], options: list[Schema]
-) -> int | None:
-    """Return the branch of the right type that fits best; None when no branch has the type."""
-
-    def distance(index: int) -> tuple[bool, int]:
-        known = options[index].get("properties", {})
-        strange = sum(key not in known for key in value) if isinstance(value, dict) else 0
-        if options[index].get("x-branch") == "values-are-mappings":
-            strange = sum(not isinstance(item, dict) for item in value.values())
-        missing = sum(error.validator == "required" for error in groups[index])
-        return (strange + missing > 0, strange + missing)
-
-    fitting = [
-        index
-        for index, errors in groups.items()
-        if not any(e.validator == "type" and not e.relative_path for e in errors)
-        and not any(e.validator in ("enum", "const") and not e.relative_path for e in errors)
-    ]
-    return min(fitting, key=distance) if fitting else None

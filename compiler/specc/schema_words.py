@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from specc.model import Json
 from specc.resources import Schema
@@ -52,9 +54,38 @@ def example_hint(subschema: Schema) -> str | None:
 def shown(value: Json) -> str:
     """Return a value as a spec would spell it, at most 60 characters."""
     if isinstance(value, str):
-        text = f"'{value}'"
+        text = f"'{value}'" if value.isprintable() else json.dumps(value, ensure_ascii=False)
     elif isinstance(value, dict | list):
         text = json.dumps(value, ensure_ascii=False).replace('"', "")
     else:
         text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def homes(node: Schema, key: str, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield where else in a schema a key is known."""
+    for name, below in node.get("properties", {}).items():
+        if name == key and path:
+            yield path
+        if len(path) < 2:
+            yield from homes(below, key, (*path, name))
+
+
+def meant_branch(value: Json, groups: dict[int, list[Any]], options: list[Schema]) -> int | None:
+    """Return the branch of the right type that fits best; None when no branch has the type."""
+
+    def distance(index: int) -> tuple[bool, int]:
+        known = options[index].get("properties", {})
+        strange = sum(key not in known for key in value) if isinstance(value, dict) else 0
+        if options[index].get("x-branch") == "values-are-mappings":
+            strange = sum(not isinstance(item, dict) for item in value.values())
+        missing = sum(error.validator == "required" for error in groups[index])
+        return (strange + missing > 0, strange + missing)
+
+    fitting = [
+        index
+        for index, errors in groups.items()
+        if not any(e.validator == "type" and not e.relative_path for e in errors)
+        and not any(e.validator in ("enum", "const") and not e.relative_path for e in errors)
+    ]
+    return min(fitting, key=distance) if fitting else None

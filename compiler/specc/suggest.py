@@ -19,7 +19,7 @@ def did_you_mean(name: str, known: Iterable[str], *, noun: str = "known") -> str
     if (near := closest(name, candidates)) is not None:
         return f"did you mean '{near}'?"
     if not candidates:
-        return f"there are no {noun} names here"
+        return "there is nothing to choose from"
     shown = ", ".join(candidates[:12])
     return f"{noun}: {shown}{', …' if len(candidates) > 12 else ''}"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 from ruamel.yaml.error import MarkedYAMLError
 
 from specc.model import Mark, SourceFile
@@ -32,6 +35,8 @@ _EXPLANATIONS = (
 
 def syntax_problem(source: SourceFile, reason: MarkedYAMLError) -> Problem:
     place = reason.problem_mark or reason.context_mark
+    if reason.context_mark and "unexpected end of stream" in str(reason.problem):
+        place = reason.context_mark  # where the quote opens, not the end of the file
     line, column = (place.line + 1, place.column + 1) if place else (1, 1)
     lines = source.text.split("\n")
     said = str(reason.problem or reason.context or reason)
@@ -46,3 +51,18 @@ def syntax_problem(source: SourceFile, reason: MarkedYAMLError) -> Problem:
     return error(
         "E010", f"not valid YAML: {said}", mark=mark, hint="check this line and the one above"
     )
+
+
+def impossible_escape(source: SourceFile) -> Problem:
+    """Explain what the parser leaves to chr(): an escape beyond the last character."""
+    lines = source.text.split("\n")
+    places = [
+        (number, found.start() + 1, found.end() + 1)
+        for number, text in enumerate(lines, 1)
+        for found in re.finditer(r"\\U([0-9a-fA-F]{8})", text)
+        if int(found[1], 16) > sys.maxunicode
+    ]
+    line, column, end = places[0] if places else (1, 1, 2)
+    mark = Mark(file=source.shown, line=line, column=column, end_column=end)
+    hint = "check the escapes in double-quoted text"
+    return error("E010", "an escape that stands for no character", mark=mark, hint=hint)

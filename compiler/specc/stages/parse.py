@@ -26,11 +26,11 @@ from ruamel.yaml.events import (
 from specc.model import Json, JsonPath, Mark, SourceFile
 from specc.problems import Problem, SpecInvalid, error
 from specc.yaml_scalars import Refused, plain_value
-from specc.yaml_syntax import syntax_problem
+from specc.yaml_syntax import impossible_escape, syntax_problem
 
 MAX_DEPTH = 50
-MAX_VALUES = 50_000
-"""Scanning that many takes about a second; a spec has some hundred."""
+MAX_VALUES = 30_000
+"""Scanning that many takes most of a second; a spec has some hundred."""
 MAX_PROBLEMS = 25
 
 # YAML's printable characters, less NEL, LS and PS: YAML 1.1 readers break lines there
@@ -60,12 +60,8 @@ def parse(source: SourceFile) -> Parsed:
     except MarkedYAMLError as reason:
         tree.problems.append(syntax_problem(source, reason))
         raise SpecInvalid(tree.problems) from None
-    except (YAMLError, ValueError, OverflowError) as reason:
-        # the parser lets through what chr() says of an escape such as "\UFFFFFFFF"
-        mark = Mark(file=source.shown, line=tree.line, column=1, end_column=2)
-        message = f"not valid YAML near this line: {reason}"
-        hint = "check the escapes in double-quoted text"
-        tree.problems.append(error("E010", message, mark=mark, hint=hint))
+    except (ValueError, OverflowError):
+        tree.problems.append(impossible_escape(source))
         raise SpecInvalid(tree.problems) from None
     if tree.problems:
         raise SpecInvalid(tree.problems)
@@ -107,7 +103,6 @@ class _Tree:
         self.problems: list[Problem] = []
         self.key_marks: dict[JsonPath, Mark] = {}
         self.value_marks: dict[JsonPath, Mark] = {}
-        self.line = 1
         self.values = 0
 
     def document(self) -> dict[str, Json]:
@@ -123,7 +118,7 @@ class _Tree:
             self._refuse_empty()
         event = next(self.events)
         data = self._value(event, (), 0)
-        if isinstance(event, ScalarEvent) and data is None:
+        if isinstance(event, ScalarEvent) and data is None and not self.problems:
             self._refuse_empty()
         next(self.events)  # end of the document
         following = next(self.events)
@@ -137,7 +132,6 @@ class _Tree:
         return data
 
     def _value(self, event: Any, path: JsonPath, depth: int) -> Json:
-        self.line = event.start_mark.line + 1
         self.values += 1
         if self.values > MAX_VALUES:
             hint = "write the matrix, not the expanded points"

@@ -182,11 +182,12 @@ def _holds_placeholder(value: Json) -> bool:
     return isinstance(value, list) and any(_holds_placeholder(item) for item in value)
 
 
-def _position(problem: Problem, order: Mapping[str, int]) -> tuple[int, int, int, str, str]:
+def _position(problem: Problem, order: Mapping[str, int]) -> tuple[int, int, int, str, str, str]:
     mark = problem.mark
     if mark is None:
-        return (-1, 0, 0, problem.code, problem.path)
-    return (order.get(mark.file, 99), mark.line, mark.column, problem.code, problem.path)
+        return (-1, 0, 0, problem.code, problem.path, problem.message)
+    place = (order.get(mark.file, len(order)), mark.line, mark.column)
+    return (*place, problem.code, problem.path, problem.message)
 
 
 def dotted(path: JsonPath) -> str:
