@@ -56,7 +56,15 @@ def choose_partition(
         return named, () if named is None else complaints(task, job, environment, named)
     ranked = sorted(partitions, key=lambda partition: not partition["default"])
     judged = [(p, complaints(task, job, environment, p)) for p in ranked]
-    return min(judged, key=lambda pair: sum(each.is_error for each in pair[1]))
+    return min(judged, key=lambda pair: _distance(job, *pair))
+
+
+def _distance(
+    job: JobShape, partition: Partition, found: tuple[Complaint, ...]
+) -> tuple[int, bool]:
+    """Rank by objections; among equals, a job with GPUs belongs where there are some."""
+    without_gpus = job.gpus_per_node > 0 and partition["gpus_per_node"] == 0
+    return sum(each.is_error for each in found), without_gpus
 
 
 def array_complaint(
@@ -72,7 +80,7 @@ def array_complaint(
     return Complaint(
         code="E308",
         asked_by=("job.time_limit",),
-        message=f"{shards} array elements of {waves} waves are needed,"
+        message=f"{shards} array elements of {_count(waves, 'wave')} are needed,"
         f" but partition {partition['name']} takes at most {most}",
         hint=hint,
     )

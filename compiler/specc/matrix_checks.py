@@ -15,6 +15,7 @@ from specc.matrix import (
 )
 from specc.model import Document, Json, JsonPath
 from specc.problems import Problem, error, warning
+from specc.semantics import dotted
 from specc.suggest import did_you_mean
 
 
@@ -173,6 +174,6 @@ def _check_condition(
                 "E202",
                 f"the condition names '{name}', but there is no such axis",
                 mark=document.key_mark(*path, name),
-                path=f"{path[0]}.{'.'.join(map(str, path[1:]))}.{name}",
+                path=f"{dotted(path)}.{name}",
                 hint=did_you_mean(name, names, noun="axes"),
             )

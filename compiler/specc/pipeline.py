@@ -146,11 +146,6 @@ def expand_surveyed(path: Path) -> Expansion:
     spec = check_spec(path).spec
     facts, found = survey(spec, read_lock(lock_path(path)))
     stop_on_errors(found)
-    expansion, found = expand(spec, pins_of(facts), facts.code.tree if facts.code else None)
+    expansion, found = _expand(spec, facts)
     stop_on_errors(found)
     return expansion
-
-
-def pins_of(facts: Facts) -> dict[str, str | None]:
-    """Return what identity needs of the inputs: name to pin."""
-    return {name: found.pin for name, found in facts.inputs.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from specc.blame import Blame
 from specc.cluster import array_complaint
@@ -11,7 +12,7 @@ from specc.model import JobShape, Json, Plan, Shape, Spec, Task
 from specc.packing import Packing, limit_needed_s, margin_s, waves_in
 from specc.problems import Problem, error, warning
 from specc.suggest import did_you_mean
-from specc.units import format_duration, format_size
+from specc.units import duration_s, format_duration, format_size
 
 
 def short(seconds: float) -> str:
@@ -79,7 +80,9 @@ def check_fit(task: Task, job: JobShape, fit: int | None, blame: Blame) -> Itera
         yield warning("W206", message, mark=mark, path=path, hint=hint)
     elif fit < 1:
         needed = limit_needed_s(1, task.task.estimate_s or 0.0)
-        yield _too_long(waves_text(1, task, job), needed, task, job, blame)
+        found = _too_long(waves_text(1, task, job), needed, task, job, blame)
+        hint = f"raise it to {format_duration(needed)}, or lower task.estimate"
+        yield replace(found, hint=hint)
     limit = task.task.time_limit_s
     if limit is not None and limit > job.time_limit_s:
         mark, path = blame.at(("task.time_limit",), task)
@@ -115,7 +118,10 @@ def check_array(
     advice, fit = None, waves_in(job, task.task)
     if fit:
         factor = math.ceil(len(packing.shards) / partition["max_array_size"])
-        advice = format_duration(limit_needed_s(fit * factor, task.task.estimate_s or 0.0))
+        needed = limit_needed_s(fit * factor, task.task.estimate_s or 0.0)
+        longest = partition.get("max_time")
+        if longest is None or needed <= duration_s(longest):
+            advice = format_duration(needed)
     found = array_complaint(
         partition, shards=len(packing.shards), waves=packing.waves, advice=advice
     )

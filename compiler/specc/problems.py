@@ -79,18 +79,14 @@ def error(
     code: str, message: str, *, mark: Mark | None, path: str = "", hint: str | None = None
 ) -> Problem:
     """Build an error."""
-    return Problem(
-        code=code, severity="error", mark=mark, path=path, message=message, hint=hint
-    )
+    return Problem(code=code, severity="error", mark=mark, path=path, message=message, hint=hint)
 
 
 def warning(
     code: str, message: str, *, mark: Mark | None, path: str = "", hint: str | None = None
 ) -> Problem:
     """Build a warning: told, never fatal."""
-    return Problem(
-        code=code, severity="warning", mark=mark, path=path, message=message, hint=hint
-    )
+    return Problem(code=code, severity="warning", mark=mark, path=path, message=message, hint=hint)
 
 
 def stop_on_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -99,3 +95,13 @@ def stop_on_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     if any(p.severity == "error" for p in found):
         raise SpecInvalid(found)
     return found
+
+
+def by_position(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems in the order in which a reader meets them; those of no place come last."""
+
+    def place(problem: Problem) -> tuple[bool, str, int, int]:
+        mark = problem.mark
+        return (True, "", 0, 0) if mark is None else (False, mark.file, mark.line, mark.column)
+
+    return tuple(sorted(problems, key=place))

@@ -167,7 +167,7 @@ def check_names(data: Mapping[str, Json], document: Document) -> Iterator[Proble
                 yield error(
                     "E212",
                     f"the {noun}s '{other}' and '{name}' would share one file name",
-                    mark=document.key_mark(*path),
+                    mark=document.mark(*path) if noun == "input" else document.key_mark(*path),
                     path=dotted(path),
                     hint="let them differ in more than case",
                 )
@@ -185,7 +185,7 @@ def check_cures(
                 continue
             at = ("on_failure", category, resource)
             if resource not in helps:
-                better = " or ".join(sorted(helps)) or "attempts alone (or nothing)"
+                better = " or ".join(sorted(helps)) or "attempts alone"
                 yield error(
                     "E214",
                     f"{resource} is no cure for {category}",

@@ -16,7 +16,7 @@ from specc.kinds import plan_room
 from specc.kinds.base import PlanRoom
 from specc.matrix import Matrix, axes_of, build, only_test
 from specc.model import Expansion, Json, Removed, Spec, Task
-from specc.problems import Problem
+from specc.problems import Problem, by_position
 from specc.recipes import Recipe, Recipes
 from specc.resource_check import check_resources
 from specc.semantics import check_axes_used
@@ -45,7 +45,7 @@ def expand(
     ]
     if any(problem.severity == "error" for problem in problems):
         nothing = Expansion(tasks=(), removed=_removed(matrix), points=len(matrix.kept))
-        return nothing, tuple(problems)
+        return nothing, by_position(problems)
     room = plan_room(spec.kind)
     if not _takes_all_axes(spec, room, recipes, matrix):
         problems += check_axes_used(spec.data, spec.settings_schema, spec.document)
@@ -53,7 +53,7 @@ def expand(
     tasks = tuple(maker.tasks())
     problems += check_duplicates(spec, matrix, tasks)
     expansion = Expansion(tasks=tasks, removed=_removed(matrix), points=len(matrix.kept))
-    return expansion, tuple(problems)
+    return expansion, by_position(problems)
 
 
 @dataclass(slots=True)

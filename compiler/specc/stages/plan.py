@@ -28,7 +28,7 @@ from specc.plan_checks import (
     gpu_hours,
     unknown_partition,
 )
-from specc.problems import Problem, error, warning
+from specc.problems import Problem, by_position, error, warning
 from specc.shapes import slots
 
 NO_FACTS = Facts(inputs={}, code=None, environments={}, runtime=())
@@ -59,7 +59,7 @@ def make_plan(
         core_hours=core_hours(shapes, spec.profile),
     )
     problems += [*check_submit(spec, plan), *check_budget(spec, plan)]
-    return plan, tuple(problems)
+    return plan, by_position(problems)
 
 
 def effective_block(spec: Spec, *, measures: bool) -> bool:

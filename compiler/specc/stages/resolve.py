@@ -14,7 +14,7 @@ from specc.kinds import plan_room
 from specc.matrix import axes_of
 from specc.matrix_checks import check_matrix, check_only
 from specc.model import Document, Json, Spec
-from specc.problems import Problem
+from specc.problems import Problem, by_position
 from specc.semantics import (
     check_cures,
     check_environments,
@@ -56,7 +56,7 @@ def resolve(
         only_reason=only_reason,
         root=document.source.path.parent,
     )
-    return spec, tuple(_problems(spec))
+    return spec, by_position(_problems(spec))
 
 
 def _problems(spec: Spec) -> Iterator[Problem]:
