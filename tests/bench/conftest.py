@@ -32,10 +32,11 @@ def _page(rows: list[tuple[str, str, str]]) -> str:
     lines = [
         "# What specc itself costs",
         "",
-        "Written by `make bench`; wall times depend on the machine and on what else it does, so nothing is gated on them.",
+        "Written by `make bench`. Wall times depend on the machine and on what else it does, so",
+        "nothing is gated on them.",
         "",
-        f"Machine: {_processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
-        f"load average {os.getloadavg()[0]:.1f} at the end.",
+        f"Machine: {_processor()}, {len(os.sched_getaffinity(0))} cores, Python "
+        f"{platform.python_version()}, load average {os.getloadavg()[0]:.1f} at the end.",
         "",
         "| what | measured | goal |",
         "|---|---|---|",

@@ -1,4 +1,4 @@
-"""Whatever a spec's values look like, the program receives exactly them, and nothing is executed."""
+"""Whatever a spec's values look like, the program gets exactly them, and nothing is executed."""
 
 from __future__ import annotations
 
@@ -25,20 +25,26 @@ VALUES = [
 ]
 
 
+PROGRAM = """
+import json, os, sys
+value = {}
+print(json.dumps({{"length": len(value), "sum": sum(value.encode())}}))
+"""
+
+
 def _spec(way: str) -> str:
-    # JSON is YAML, so the values need no second spelling here
-    program = "import hashlib, os, sys; v = {}; print('{{\"length\": %d}}' % len(v)); print(hashlib.sha256(os.fsencode(v)).hexdigest())"
     argument = {
-        "argument": ["python3", "-c", program.format("sys.argv[1]"), "${value}"],
-        "environment": ["python3", "-c", program.format("os.environ['SPECC_VALUE']")],
+        "argument": ["python3", "-c", PROGRAM.format("sys.argv[1]"), "${value}"],
+        "environment": ["python3", "-c", PROGRAM.format("os.environ['SPECC_VALUE']")],
     }[way]
-    metric = {"from": "json_lines", "unit": "1", "better": "higher", "definition": "characters"}
+    metric = {"from": "json_lines", "unit": "1", "better": "higher"}
+    # JSON is YAML, so the values need no second spelling here
     spec = {
         "schema_version": 1,
         "name": "nasty",
         "kind": "command",
         "matrix": {"axes": {"value": VALUES}},
-        "settings": {"argv": argument, "metrics": {"length": metric}},
+        "settings": {"argv": argument, "metrics": {"length": metric, "sum": metric}},
         "task": {"cpus": 1, "time_limit": "30s", "estimate": "1s"},
         "job": {"time_limit": "10min"},
     }
@@ -50,6 +56,10 @@ def test_values_reach_the_program_unchanged(way: str, tmp_path: Path) -> None:
     bundle = compiled(tmp_path, _spec(way))
     ended = run_script(bundle)
     assert ended.returncode == 0, ended.stderr
-    assert sorted(row["value"] for row in records(bundle, "metric")) == sorted(map(len, VALUES))
+    found = {(row["metric"], row["value"]) for row in records(bundle, "metric")}
+    assert found == {
+        *(("length", len(value)) for value in VALUES),
+        *(("sum", sum(value.encode())) for value in VALUES),
+    }
     assert not list(tmp_path.rglob("executed"))
     assert specc("verify", bundle).returncode == 0

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from house import ROOT, shown, tracked
 
 MARKDOWN = [path for path in tracked() if path.suffix == ".md"]

@@ -63,7 +63,8 @@ def test_the_desk_imports_only_the_contract_of_the_node() -> None:
         name: found
         for name in _inside(DESK)
         for found in imports(name)
-        if found.startswith("specc_runtime") and not found.startswith("specc_runtime.contract")
+        if found.startswith("specc_runtime")
+        and not found.startswith("specc_runtime.contract")
         # its folder is what bundles get a copy of
         and (name, found) != ("specc.stages.survey", "specc_runtime")
     }

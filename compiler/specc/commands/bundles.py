@@ -58,7 +58,7 @@ def run(
     ] = "on",
     results: ResultsPath = None,
 ) -> Answer:
-    """Run a bundle on this machine, CPU jobs first. Finished tasks are never run again."""
+    """Run a bundle here, CPU first; finished tasks are kept."""
     from specc.local_run import LocalRun, run_here
     from specc.status import as_json as status_json
     from specc.status import as_text, chosen_run, read_status
@@ -78,3 +78,19 @@ def status(bundle: BundlePath, run_id: RunId = None, results: ResultsPath = None
 
     found = read_status(bundle, run_id=run_id, results=results)
     return Answer(text=as_text(found), data=status_json(found))
+
+
+@verb
+def pin(
+    bundle: BundlePath,
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The spec to write pins into.")],
+    results: Annotated[
+        list[Path] | None, typer.Option("--results", help="Where runs were written.")
+    ] = None,
+) -> Answer:
+    """Pin a spec's cluster inputs to what a run has seen."""
+    from specc.pin import pin as pin_inputs
+
+    found = pin_inputs(spec, bundle, results or ())
+    lines = [f"{name}: {value}" for name, value in found.pins.items()] or ["nothing to pin"]
+    return Answer(text="\n".join(lines), data={"spec": str(spec), "pins": dict(found.pins)})

@@ -74,13 +74,14 @@ def verb(function: Callable[..., Answer]) -> Callable[..., None]:
 
 def failure(error: SpeccError) -> Answer:
     """Turn an expected failure into an answer."""
-    problems = error.problems if isinstance(error, SpecInvalid) else ()
+    if isinstance(error, SpecInvalid):
+        data = {"error": str(error)}
+        return Answer(text="", data=data, code=error.exit_code, problems=error.problems)
     hint = f"\n  hint: {error.hint}" if error.hint else ""
     return Answer(
         text="",
         data={"error": str(error), "hint": error.hint},
         code=error.exit_code,
-        problems=problems,
         note=f"specc: {error}{hint}",
     )
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specc.commands.console import Answer, bars, steps, verb
+from specc.commands.console import Answer, bars, verb
 from specc.model import Json
-from specc.problems import ExitCode, SpeccError
+from specc.problems import BundleInvalid, ExitCode, SpeccError
+
+if TYPE_CHECKING:
+    from specc.difference import Study
+
+if TYPE_CHECKING:
+    from specc.difference import Study
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 Only = Annotated[
@@ -67,7 +73,7 @@ def init(
 
 @verb
 def validate(spec: SpecPath) -> Answer:
-    """Check a spec and report every mistake at once; looks at no input's content."""
+    """Report every mistake of a spec at once."""
     from specc.pipeline import check_spec
 
     found = check_spec(spec)
@@ -81,7 +87,7 @@ def validate(spec: SpecPath) -> Answer:
 
 @verb
 def lock(spec: SpecPath) -> Answer:
-    """Resolve a spec's environments and write SPEC.lock. The only verb that asks a package index."""
+    """Resolve environments anew and write SPEC.lock."""
     from specc.pipeline import lock_spec
 
     with bars() as progress:
@@ -91,7 +97,7 @@ def lock(spec: SpecPath) -> Answer:
 
 @verb
 def plan(spec: SpecPath, only: Only = None, only_reason: OnlyReason = None) -> Answer:
-    """Show what a spec comes to: points, shapes, slots, waves, hours. Looks at no wheel."""
+    """Show points, shapes, slots, waves and hours of a spec."""
     from specc.describe import plan_json, plan_text
     from specc.pipeline import check_spec
 
@@ -108,7 +114,7 @@ def compile_(
     only: Only = None,
     only_reason: OnlyReason = None,
 ) -> Answer:
-    """Compile a spec into a sealed bundle; prints the bundle's folder."""
+    """Make a sealed bundle and print its folder."""
     from specc.pipeline import compile_spec
 
     with bars() as progress:
@@ -124,10 +130,25 @@ def diff(
     old: Annotated[Path, typer.Argument(metavar="A", help="A spec or a bundle.")],
     new: Annotated[Path, typer.Argument(metavar="B", help="A spec or a bundle.")],
 ) -> Answer:
-    """Tell which tasks B adds, removes and keeps, compared with A."""
-    from specc.describe import diff_json, diff_text
+    """Tell which tasks B adds, removes and keeps."""
+    from specc.difference import diff as compare
+    from specc.difference import diff_json, diff_text
 
-    raise NotImplementedError(diff_json, diff_text)
+    found = compare(_study(old), _study(new))
+    return Answer(text=diff_text(found), data=diff_json(found))
+
+
+def _study(path: Path) -> Study:
+    from specc.difference import study_of_bundle, study_of_expansion
+    from specc.pipeline import expand_surveyed
+    from specc_runtime.contract.fields import Damage
+
+    if not path.is_dir():
+        return study_of_expansion(str(path), expand_surveyed(path))
+    try:
+        return study_of_bundle(path)
+    except (OSError, Damage) as reason:
+        raise BundleInvalid(f"{path} is not a bundle: {reason}") from reason
 
 
 def chosen(only: list[str] | None) -> dict[str, tuple[Json, ...]]:
@@ -139,6 +160,13 @@ def chosen(only: list[str] | None) -> dict[str, tuple[Json, ...]]:
             raise Usage(f"--only takes AXIS=VALUE, not '{option}'", hint="--only device=cpu")
         found[axis] = (*found.get(axis, ()), _value(value))
     return found
+
+
+def _value(text: str) -> Json:
+    from specc.yaml_scalars import Refused, plain_value
+
+    value = plain_value(text) if text else text
+    return text if isinstance(value, Refused) else value
 
 
 @verb
