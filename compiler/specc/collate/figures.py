@@ -148,20 +148,20 @@ def _document(
 ) -> dict[str, Json]:
     x = _x_axis(figure, rows, order)
     series = list(dict.fromkeys(row["series"] for row in rows))
-    colour: dict[str, Json] = {}
-    if len(series) > 1:
-        title = ", ".join(axis.replace("_", " ") for axis in figure.colour) or None
-        colour = {
-            "color": {
-                "field": "series",
-                "type": "nominal",
-                "sort": series,
-                "scale": {"domain": series},
-                "title": title,
-            }
+    title = ", ".join(axis.replace("_", " ") for axis in figure.colour) or None
+    colour: dict[str, Json] = {
+        "color": {
+            "field": "series",
+            "type": "nominal",
+            "sort": series,
+            "scale": {"domain": series},
+            "title": title,
+            # a line without a name needs the colour and no legend
+            **({} if any(series) else {"legend": None}),
         }
+    }
     numeric = x["type"] == "quantitative"
-    shift = {} if numeric or not colour else {"xOffset": {"field": "series", "sort": series}}
+    shift = {} if numeric or len(series) < 2 else {"xOffset": {"field": "series", "sort": series}}
     layers: list[dict[str, Json]] = [{"mark": {"type": "line"}}] if numeric else []
     layers.append(
         {

@@ -132,7 +132,7 @@ def details(summary: Mapping[str, Json]) -> Table:
             name
             for cell in summary["cells"]
             for name, value in cell["details"].items()
-            if not isinstance(value, dict | list)
+            if not isinstance(value, dict | list) and name not in summary["axes"]
         )
     )
     columns = [*_axis_columns(summary), *(_column(n.replace("_", " ")) for n in names)]
