@@ -46,7 +46,7 @@ def command_spec(points: int, *, argv: str = "[/bin/true]") -> str:
 schema_version: 1
 name: bench
 kind: command
-matrix: {{axes: {{n: {{range: [0, {points}]}}}}}}
+matrix: {{axes: {{n: {{range: [1, {points}]}}}}}}
 settings:
   argv: {argv}
 task: {{cpus: 1, memory: 64MiB, estimate: 1s, time_limit: 30s}}

@@ -16,7 +16,7 @@ from specc_runtime.contract.runs import fold
 from specc_runtime.contract.segments import read_segment
 from specc_runtime.contract.tasks import read_tasks
 
-SLOW = SPEC.replace("left: [1, 2, 3]", "left: {range: [0, 12]}").replace(
+SLOW = SPEC.replace("left: [1, 2, 3]", "left: {range: [1, 12]}").replace(
     "script: |\n", "script: |\n    sleep 0.1\n"
 )
 TASKS = 24

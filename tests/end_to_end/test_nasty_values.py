@@ -48,7 +48,7 @@ def _spec(way: str) -> str:
         "task": {"cpus": 1, "time_limit": "30s", "estimate": "1s"},
         "job": {"time_limit": "10min"},
     }
-    return json.dumps(spec)
+    return json.dumps(spec, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])

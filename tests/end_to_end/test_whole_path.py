@@ -88,4 +88,4 @@ def test_diff_names_what_was_added_and_kept(tmp_path: Path) -> None:
     old.write_text(SPEC)
     new.write_text(SPEC.replace("[10, 20]", "[10, 20, 30]"))
     found = specc_json("diff", old, new)
-    assert (len(found["added"]), len(found["removed"]), found["kept"]) == (3, 0, 6)
+    assert [len(found[each]) for each in ("added", "removed", "kept")] == [3, 0, 6]
