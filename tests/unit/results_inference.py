@@ -19,7 +19,7 @@ def a_reading(joules: float | None, *, scope: str = "package", source: str = "ra
 
 def rows(device: str, batch_size: int, *, seed: int = 0, batches: int = 60,
          energy: bool = True, logits: list[list[float]] | None = None,
-         throttle: list[str] | None = None) -> list[dict[str, Any]]:
+         throttle: list[str] | None = None, stopped_by: str = "rule") -> list[dict[str, Any]]:
     """One run of one cell: 60 timed batches, two windows, memory, outputs."""
     rng = random.Random(f"{device} {batch_size} {seed}")
     run = rng.lognormvariate(0, 0.02)
@@ -46,9 +46,9 @@ def rows(device: str, batch_size: int, *, seed: int = 0, batches: int = 60,
 
     out.append({"type": "idle", "duration_ns": 2_000_000_000, "energy": read(watts * 0.3 * 2)})
     for _ in range(2):
-        duration_ns = int(2e9 * rng.lognormvariate(0, 0.001))
+        duration_ns = int(2.1e9 * rng.lognormvariate(0, 0.001))
         count = int(2000 / (base_ms * run * 0.93))
-        out.append({"type": "window", "pass": "throughput", "duration_ns": duration_ns,
+        out.append({"type": "window", "pass": "throughput", "stopped_by": stopped_by, "duration_ns": duration_ns,
                     "batches": count, "samples": count * batch_size,
                     "energy": read(watts * duration_ns / 1e9), "throttle": {"start": {}, "end": {}, "core_throttles": 0,
                                  "package_throttles": None, "gpu_reasons": throttle or []}})

@@ -124,9 +124,7 @@ def _distribution(runs: Sequence[Measurement]) -> dict[str, Json] | None:
 
 
 def _worth(runs: Sequence[Measurement]) -> float:
-    return sum(
-        effective_samples(r.samples) if r.in_sequence else float(len(r.samples)) for r in runs
-    )
+    return sum(effective_samples(r.sequence) if r.sequence else float(len(r.samples)) for r in runs)
 
 
 def _judge(runs: Sequence[Measurement], missing: str | None) -> tuple[str, str | None]:
@@ -135,7 +133,7 @@ def _judge(runs: Sequence[Measurement], missing: str | None) -> tuple[str, str |
         return "NO_DATA", missing
     held = {warning for run in runs for warning in run.warnings}
     for run in runs:
-        moved = drift(run.samples) if run.in_sequence else None
+        moved = drift(run.sequence)
         if moved is not None and abs(moved) > DRIFT_LIMIT:
             held.add(("NOT_STEADY", f"a run's second half differs by {moved:+.1%}"))
     needed = samples_needed(90)

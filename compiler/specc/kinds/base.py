@@ -62,8 +62,9 @@ class Measurement:
     """Why there is no value; None when there is one."""
     samples: tuple[float, ...] = ()
     """The single values behind it, in the order measured; empty when there is only the one."""
-    in_sequence: bool = False
-    """True when the samples follow each other in time, so that they may depend on each other."""
+    sequence: tuple[float, ...] = ()
+    """The samples in time with what is known to differ between them (their sizes) divided out, to
+    find drift and dependence; empty when they have no order."""
     warnings: tuple[tuple[str, str], ...] = ()
     """(verdict, reason) of what this kind holds against the value: ("CONTAMINATED", "…")."""
 

@@ -97,7 +97,7 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
             value=None if missing else median(values),
             reason=reason if missing else None,
             samples=values if len(values) > 1 and not missing else (),
-            in_sequence=True,
+            sequence=values if len(values) > 1 and not missing else (),
         )
     for row in frames["processes"].iter_rows(named=True):
         parts = (row["user_s"], row["system_s"])

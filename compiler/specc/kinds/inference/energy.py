@@ -16,6 +16,8 @@ from specc.model import Json
 
 SCOPES = ("device", "package", "node")
 """Narrowest first: the headline of a cell is its narrowest measured scope."""
+SHORTEST_S = 2.0
+"""Counters are updated every few tens of milliseconds; shorter windows hold too few updates."""
 
 
 def readings(windows: pl.DataFrame, idle: pl.DataFrame) -> pl.DataFrame:
@@ -119,6 +121,10 @@ def _of_scope(
         unread = [r for r in rows if r["scope"] == scope and r["joules"] is None]
         gross, joules, samples = None, None, 0
         why = why_none(unread) if unread else f"no {scope} energy from {source} at this point"
+    shortest_s = min((w["duration_ns"] for w in windows), default=0) / 1e9
+    if gross is not None and shortest_s < SHORTEST_S:
+        reason = f"a window of {shortest_s:.2g} s; counters need {SHORTEST_S:g} s"
+        warnings = (*warnings, ("TOO_FEW", reason))
     power = _idle_power(own)
     net = None
     if joules is not None and power is not None and samples:

@@ -14,6 +14,7 @@ from specc.model import Json
 
 _EMPTY: dict[str, Json] = {
     "accuracy": None,
+    "accuracy_reason": "no run was completed",
     "predictions_sha256": None,
     "predictions_equal_in_all_runs": None,
     "reference_cell": None,
@@ -63,6 +64,7 @@ def _one_cell(
     agreement, difference = _agreement(first["logits"], base["logits"] if base else None)
     return {
         "accuracy": first["accuracy"],
+        "accuracy_reason": first["accuracy_reason"],
         "predictions_sha256": first["predictions_sha256"],
         "predictions_equal_in_all_runs": len(hashes) == 1,
         "reference_cell": chosen,

@@ -35,6 +35,7 @@ _THROTTLE = pl.Struct(
 )
 _HARMLESS = frozenset({"none", "gpu_idle", "applications_clocks_setting"})
 """Clock reasons of a GPU that waits or does as it was told; not a disturbance."""
+_MODEL = ("parameters", "checkpoint_sha256", "layout", "dtype", "attention")
 _WARMUP = ("warmup", "warm_up")
 _BYTES = (
     "rss_peak_bytes",
@@ -50,6 +51,7 @@ _REASONS = tuple(f"{name}_reason" for name in _BYTES)
 def record_columns() -> Mapping[str, Any]:
     """Return the polars type of every field a record of this kind may carry."""
     texts = ("pass", "phase", "checkpoint_sha256", "predictions_sha256", *_REASONS)
+    texts += ("definition", "stopped_by", "accuracy_reason", "layout", "dtype", "attention")
     whole = (
         "index",
         "duration_ns",
@@ -80,7 +82,8 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         return records.filter(pl.col("type") == type_).select(*keys, *columns)
 
     counts = ("samples", "tokens", "padded_tokens")
-    windows = of("window", "pass", "duration_ns", "batches", "samples", "energy", "throttle")
+    timing = ("pass", "definition", "stopped_by", "duration_ns", "batches")
+    windows = of("window", *timing, *counts, "energy", "throttle")
     idle = of("idle", "duration_ns", "energy")
     return {
         "attempts": of("attempt", "epoch_ns", "pid", "slot", "neighbours"),
@@ -88,8 +91,10 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "windows": windows.drop("energy"),
         "energy": energy.readings(windows, idle),
         "memory": of("memory", "phase", *_BYTES, *_REASONS),
-        "models": of("model", "load_s", "parameters", "checkpoint_sha256"),
-        "outputs": of("outputs", "samples", "predictions_sha256", "accuracy", "logits"),
+        "models": of("model", "load_s", *_MODEL),
+        "outputs": of(
+            "outputs", "samples", "predictions_sha256", "accuracy", "accuracy_reason", "logits"
+        ),
     }
 
 
@@ -103,7 +108,7 @@ def metrics(
 
 def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
     """Yield the run-level value of every metric of every task that has records."""
-    held = _contamination(frames)
+    held = _held_against(frames)
     tasks = frames["attempts"]["task"].unique(maintain_order=True).to_list()
     yield from _latency(frames["batches"], tasks, held)
     yield from _throughput(frames["windows"], tasks, held)
@@ -186,17 +191,19 @@ def _total(counts: Mapping[int, Mapping[str, int]], tasks: Sequence[int], name: 
     return sum(present) if present else None
 
 
-def _contamination(frames: Mapping[str, pl.DataFrame]) -> dict[int, tuple[tuple[str, str], ...]]:
-    """Return for each task what else used its machine while it was measured."""
+def _held_against(frames: Mapping[str, pl.DataFrame]) -> dict[int, tuple[tuple[str, str], ...]]:
+    """Return for each task what else used its machine, slowed it down, or cut it short."""
+    windows = frames["windows"].select("task", "throttle", "stopped_by")
     held: dict[int, tuple[tuple[str, str], ...]] = {}
     for task, neighbours in frames["attempts"].select("task", "neighbours").iter_rows():
         if neighbours:
             reason = f"{len(neighbours)} other tasks ran on the node"
             held[task] = (*held.get(task, ()), ("CONTAMINATED", reason))
-    for task, throttle in frames["windows"].select("task", "throttle").iter_rows():
-        for reason in _throttled(throttle or {}):
-            if ("CONTAMINATED", reason) not in held.get(task, ()):
-                held[task] = (*held.get(task, ()), ("CONTAMINATED", reason))
+    for task, throttle, stop in windows.iter_rows():
+        warnings = [("CONTAMINATED", reason) for reason in _throttled(throttle or {})]
+        if stop == "cap":
+            warnings.append(("TOO_FEW", "a pass reached its maximum before both of its minima"))
+        held[task] = tuple(dict.fromkeys((*held.get(task, ()), *warnings)))
     return held
 
 
@@ -214,7 +221,15 @@ def _latency(
     held: Mapping[int, tuple[tuple[str, str], ...]],
 ) -> Iterator[Measurement]:
     timed = batches.filter((pl.col("pass") == "latency") & (~pl.col("phase").is_in(_WARMUP)))
-    grouped = timed.group_by("task", maintain_order=True).agg("duration_ns", "device_ns")
+    # batches differ in width, and a pass that ends in mid-cycle must not look like drift
+    shaped = timed.with_columns(
+        (pl.col("duration_ns") / pl.col("duration_ns").median())
+        .over("task", "samples", "padded_tokens")
+        .alias("relative")
+    )
+    grouped = shaped.group_by("task", maintain_order=True).agg(
+        "duration_ns", "device_ns", "relative"
+    )
     rows = {row["task"]: row for row in grouped.iter_rows(named=True)}
     for name, column in (("latency_ms_per_batch", "duration_ns"), ("device_ms", "device_ns")):
         for task in tasks:
@@ -230,7 +245,7 @@ def _latency(
                 value=median(values) if values else None,
                 reason=None if values else reason,
                 samples=values,
-                in_sequence=True,
+                sequence=tuple(rows[task]["relative"]) if values else (),
                 warnings=held.get(task, ()),
             )
 
