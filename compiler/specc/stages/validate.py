@@ -74,8 +74,19 @@ def _validator(name: str) -> Validator:
 
 
 def _problems(name: str, data: Json, document: Document, prefix: JsonPath) -> Iterator[Problem]:
-    errors = _validator(name).iter_errors(data)
+    errors = (e for e in _validator(name).iter_errors(data) if not _awaits_an_axis(e))
     return _as_problems(errors, schema(name), document, prefix)
+
+
+def _awaits_an_axis(each: ValidationError) -> bool:
+    """Tell whether a resource is written as "${axis}": it is checked once filled in."""
+    path = each.absolute_path
+    return (
+        bool(path)
+        and path[0] in ("task", "job")
+        and isinstance(each.instance, str)
+        and PLACEHOLDER in each.instance
+    )
 
 
 def _as_problems(
@@ -149,7 +160,8 @@ def _override_problems(
                     break
                 target = known[part]
             else:
-                errors = Draft202012Validator(target).iter_errors(value)
+                wrong = Draft202012Validator(target).iter_errors(value)
+                errors = (each for each in wrong if not _excused(each, value))
                 yield from _as_problems(errors, target, document, (*path, name))
         elif name == "sharing" and not isinstance(value, bool):
             mark = document.mark(*path, name)
