@@ -28,7 +28,7 @@ def check(spec: Spec) -> Iterator[Problem]:
     """Yield settings that contradict each other whatever the point."""
     settings = spec.data.get("settings", {})
     yield from _check_sentences(spec, settings)
-    yield from _check_stopping(spec, settings.get("stopping", {}))
+    yield from _check_stopping(spec, settings)
 
 
 def fixtures(settings: Mapping[str, Json]) -> tuple[Fixture, ...]:
@@ -60,7 +60,10 @@ def _check_sentences(spec: Spec, settings: Mapping[str, Json]) -> Iterator[Probl
         )
 
 
-def _check_stopping(spec: Spec, stopping: Mapping[str, Json]) -> Iterator[Problem]:
+def _check_stopping(spec: Spec, settings: Mapping[str, Json]) -> Iterator[Problem]:
+    stopping = settings.get("stopping", {})
+    # an idle time of 0 says that energy does not matter here
+    wants_energy = settings.get("energy", {}).get("idle_seconds") != 0
     if not _numbers({k: stopping.get(k, 0) for k in ("min_seconds", "max_seconds")}):
         return
     least, most = stopping.get("min_seconds", 2), stopping.get("max_seconds", 60)
@@ -73,13 +76,13 @@ def _check_stopping(spec: Spec, stopping: Mapping[str, Json]) -> Iterator[Proble
             path="settings.stopping",
             hint="raise max_seconds",
         )
-    elif least < ENERGY_WINDOW_S:
+    elif least < ENERGY_WINDOW_S and wants_energy:
         yield warning(
             "W611",
             f"windows of {least} s are too short for energy",
             mark=mark,
             path="settings.stopping.min_seconds",
-            hint=f"use {ENERGY_WINDOW_S} s or more where energy matters",
+            hint=f"use {ENERGY_WINDOW_S} s or more, or energy.idle_seconds: 0 to do without energy",
         )
 
 
