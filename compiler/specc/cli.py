@@ -43,7 +43,7 @@ def _options(
     pass
 
 
-for _command in (
+VERBS = (
     specs.init,
     specs.validate,
     specs.lock,
@@ -57,8 +57,11 @@ for _command in (
     results.collate,
     specs.schema,
     specs.explain,
-):
-    app.command(_command.__name__.rstrip("_"))(_command)
+)
+"""In the order in which a user meets them."""
+
+for _verb in VERBS:
+    app.command(_verb.__name__.rstrip("_"))(_verb)
 
 
 def main() -> None:

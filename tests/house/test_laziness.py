@@ -30,7 +30,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_validate_loads_no_tables_plots_or_models() -> None:
-    assert _loaded("validate", "tests/specs/good/command.yaml") & set(HEAVY) == set()
+    assert _loaded("validate", "specs/command-python.yaml") & set(HEAVY) == set()
 
 
 def test_the_node_core_starts_with_the_standard_library_alone(tmp_path: Path) -> None:
