@@ -44,6 +44,7 @@ _COUNTS = {
     "minProperties": "needs at least {} keys",
     "maxProperties": "takes at most {} keys",
 }
+_NO_PLACEHOLDER = '"${axis}" works under settings, task and job; elsewhere write the value'
 _BOOLEAN_WORDS = {
     "yes": "true",
     "on": "true",
@@ -198,14 +199,15 @@ def _wrong_type(each: Violation, path: JsonPath) -> Finding:
 def _type_hint(types: list[str], value: Json, subschema: Schema) -> str | None:
     if isinstance(value, str):
         if "${" in value:
-            return '"${axis}" works under settings; elsewhere use matrix.points or when'
+            return _NO_PLACEHOLDER
         if "boolean" in types and value.lower() in _BOOLEAN_WORDS:
             return f"write {_BOOLEAN_WORDS[value.lower()]}: in YAML 1.2 {value} is text"
         if {"number", "integer"} & set(types) and _is_number(value, types):
             return f"take the quotes off: {value}"
     if types == ["string"] and isinstance(value, int | float):
         if examples := subschema.get("examples"):
-            return f"give it a unit or quotes, e.g. {shown(examples[0])}"
+            fits = re.search(subschema.get("pattern", ""), shown(value))
+            return f"{'put it in quotes' if fits else 'give it a unit'}, e.g. {shown(examples[0])}"
         return f'quote it: "{shown(value)}"'
     if types == ["array"] and not isinstance(value, dict):
         return f"put it in brackets: [{shown(value)}]"
@@ -238,7 +240,7 @@ def _wrong_form(each: Violation, path: JsonPath) -> Finding:
         pattern = str(each.validator_value).removesuffix(NOT_BEFORE_NEWLINE)
         hint = f"{hint or ''} It must match {pattern}".strip()
     if "${" in str(each.instance):
-        hint = '"${axis}" works under settings; elsewhere use matrix.points or when'
+        hint = _NO_PLACEHOLDER
     elif isinstance(each.instance, str) and re.fullmatch(r"[0-9.]+ ?[A-Za-z]+", each.instance):
         units = re.findall(r"[A-Za-z]{1,3}(?=[|)])", str(each.validator_value))
         number, unit = re.findall(r"[0-9.]+|[A-Za-z]+", each.instance)[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from specc.model import JsonPath, Mark, SourceFile
 from specc.problems import SpecInvalid
 from specc.stages.parse import Parsed, parse
 from specc.yaml_scalars import Refused, plain_value
+
+LIMIT_S = 8 if sys.gettrace() else 2  # measuring coverage slows the parser down
 
 
 def parsed(text: str) -> Parsed:
@@ -164,7 +167,7 @@ def test_hostile_text_is_refused_soon_and_small(name: str) -> None:
     found = codes(text)
     assert code in found
     assert len(found) <= 25
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < LIMIT_S
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
 
 

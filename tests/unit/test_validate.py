@@ -66,6 +66,45 @@ def test_placeholder_does_not_hide_other_mistakes(tmp_path: Path) -> None:
     assert told(tmp_path, text) == [("E101", "settings.wrkdir"), ("E103", "settings.success[1]")]
 
 
+def test_resources_may_be_placeholders_but_not_keys(tmp_path: Path) -> None:
+    text = HEAD + GOOD + 'task: {cpus: "${n}", gpuz: "${n}"}\nmatrix: {axes: {n: [1]}}\n'
+    assert told(tmp_path, text) == [("E101", "task.gpuz")]
+
+
+def test_values_of_overrides_are_checked_where_they_go(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + GOOD
+        + "when: [{if: {n: 1}, set: {task.memory: 8, job.sbatch.wrap: x, sharing: 2}}]\n"
+    )
+    assert told(tmp_path, text) == [
+        ("E103", "when[0].set.task.memory"),
+        ("E112", "when[0].set.job.sbatch.wrap"),
+        ("E103", "when[0].set.sharing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("repetitions: {n: '3'}\n", "take the quotes off: 3"),
+        ("repetitions: {n: 3h}\n", "Repetitions of each point [repetitions]."),
+        ("sharing: off\n", "write false: in YAML 1.2 off is text"),
+        ("purpose: 3\n", 'quote it: "3"'),
+        ("environment: {python: 3.11}\n", "put it in quotes, e.g. '3.11'"),
+        ("job: {time_limit: 30}\n", "give it a unit, e.g. '30min'"),
+        ("include: x\nseed: 1\n", "put it in brackets: ['x']"),
+        ("task: {memory: 8Gi}\n", "did you mean 8GiB?"),
+        ("task: {memory: 8gib}\n", "did you mean 8GiB?"),
+        ("repetitions: {block: jib}\n", "did you mean 'job'? (one of: 'job', 'none')"),
+        ("job: {sbatch: {contiguous: false}}\n", "write true"),
+        ("matrx: {}\nmatrix: {}\n", "did you mean 'matrix'? That key is there already"),
+    ],
+)
+def test_hint(tmp_path: Path, text: str, hint: str) -> None:
+    assert [problem.hint for problem in found(tmp_path, HEAD + GOOD + text)] == [hint]
+
+
 def test_settings_of_a_point_are_checked_in_full() -> None:
     assert validate_settings("command", {"argv": ["true"]}) == []
     errors = validate_settings("command", {"argv": ["true"], "success": ["${code}"]})

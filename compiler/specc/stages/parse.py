@@ -29,8 +29,8 @@ from specc.yaml_scalars import Refused, plain_value
 from specc.yaml_syntax import impossible_escape, syntax_problem
 
 MAX_DEPTH = 50
-MAX_VALUES = 30_000
-"""Scanning that many takes most of a second; a spec has some hundred."""
+MAX_VALUES = 20_000
+"""Scanning that many takes half a second; a spec has some hundred."""
 MAX_PROBLEMS = 25
 
 # YAML's printable characters, less NEL, LS and PS: YAML 1.1 readers break lines there
