@@ -30,7 +30,8 @@ def rows(device: str, batch_size: int, *, seed: int = 0, batches: int = 60,
     ]
     for index in range(batches + 5):
         ns = int(base_ms * run * rng.lognormvariate(0, 0.03) * 1e6)
-        out.append({"type": "batch", "pass": "latency", "phase": "timed" if index >= 5 else "warmup",
+        out.append({"type": "batch", "pass": "latency",
+                    "phase": "timed" if index >= 5 else "warmup",
                     "index": index, "duration_ns": ns * (1 if index >= 5 else 9),
                     "device_ns": ns - 1000 if gpu else None,
                     "samples": batch_size, "tokens": 20 * batch_size,
@@ -48,10 +49,11 @@ def rows(device: str, batch_size: int, *, seed: int = 0, batches: int = 60,
     for _ in range(2):
         duration_ns = int(2.1e9 * rng.lognormvariate(0, 0.001))
         count = int(2000 / (base_ms * run * 0.93))
-        out.append({"type": "window", "pass": "throughput", "stopped_by": stopped_by, "duration_ns": duration_ns,
-                    "batches": count, "samples": count * batch_size,
-                    "energy": read(watts * duration_ns / 1e9), "throttle": {"start": {}, "end": {}, "core_throttles": 0,
-                                 "package_throttles": None, "gpu_reasons": throttle or []}})
+        state = {"start": {}, "end": {}, "core_throttles": 0, "package_throttles": None,
+                 "gpu_reasons": throttle or []}
+        out.append({"type": "window", "pass": "throughput", "stopped_by": stopped_by,
+                    "duration_ns": duration_ns, "batches": count, "samples": count * batch_size,
+                    "energy": read(watts * duration_ns / 1e9), "throttle": state})
     none = "no CUDA device"
     for phase, rss in (("load", 900), ("steady", 620 + 4 * batch_size)):
         out.append({

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -76,7 +77,7 @@ def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:
 
 def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     """Return one row for each cell that has a value, in matrix order."""
-    several_runs = len({(c["run_id"], c["condition_id"]) for c in summary["cells"]}) > 1
+    times = Counter(_point(cell) for cell in summary["cells"])
     rows = []
     for cell in summary["cells"]:
         found = _first_value(figure, cell)
@@ -85,7 +86,8 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
         metric, note = found
         scaled = {k: _scaled(metric[k], figure.scale) for k in ("value", "low", "high")}
         name = [str(cell["axes"].get(axis, "")) for axis in figure.colour]
-        if several_runs and len(_conditions(summary, cell)) > 1:
+        if times[_point(cell)] > 1:
+            # the same point in several runs or on several conditions: separate lines
             name.append(f"{cell['run_id']} {(cell['condition_id'] or '')[:4]}")
         label = " ".join(name)
         rows.append(
@@ -100,10 +102,8 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     return rows
 
 
-def _conditions(summary: Mapping[str, Json], cell: Mapping[str, Json]) -> set[str]:
-    """Return the series in which this very point was measured."""
-    same = [other for other in summary["cells"] if other["axes"] == cell["axes"]]
-    return {f"{other['run_id']} {other['condition_id']}" for other in same}
+def _point(cell: Mapping[str, Json]) -> str:
+    return json.dumps(cell["axes"], sort_keys=True)
 
 
 def _first_value(figure: Figure, cell: Mapping[str, Json]) -> tuple[Mapping[str, Json], str] | None:

@@ -6,6 +6,7 @@ Idempotent; writes under `out` only. Start reading here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from specc.collate import export
@@ -26,6 +27,17 @@ def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: 
 
     paths: bundle folders, folders of bundles, results roots or run folders, in any mix.
     """
+    data = collate_data(paths, out, progress=progress)
+    progress("drawing")
+    # SHA256SUMS is written anew, over the reports as well
+    written = [*data.paths[:-1], *_write_reports(out, data.summary)]
+    return replace(data, paths=(*written, export.write_sums(out, written)))
+
+
+def collate_data(
+    paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: None
+) -> Collated:
+    """Write what programs read, and no plots or reports: tables, summary.json, results."""
     progress("reading")
     study = _study(read(paths))
     room = tables_room(study.kind)
@@ -36,8 +48,6 @@ def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: 
     written = export.write_tables(out / "tables", study, frames, summary["cells"])
     written.append(export.write_json(out / "summary.json", summary))
     written.extend(_write_results(out, summary))
-    progress("drawing")
-    written.extend(_write_reports(out, summary))
     written.append(export.write_sums(out, written))
     return Collated(
         out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]

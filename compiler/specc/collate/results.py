@@ -5,8 +5,6 @@ Pure.
 
 from __future__ import annotations
 
-import json
-
 from specc.kinds.base import TablesRoom
 from specc.model import Json
 
@@ -46,7 +44,7 @@ def _document(summary: Json, run: Json, room: TablesRoom) -> Json:
 
 def _cell(cell: Json, room: TablesRoom) -> Json:
     trace = {key: cell[key] for key in ("cell", "condition_id", "tasks")}
-    return json.loads(json.dumps({**room.result_cell(cell), **trace}, allow_nan=False))
+    return {**room.result_cell(cell), **trace}
 
 
 def _ran_on(machine: Json, run: Json) -> bool:
