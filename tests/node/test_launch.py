@@ -1,0 +1,220 @@
+"""Before any task: the bundle is checked, the network cut, the environment entered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import bundles
+import pytest
+
+RECORD = "attempt.record('metric', n=1)"
+LOCK = hashlib.sha256(b"lock").hexdigest()
+SETUP = """#!/bin/sh
+echo built >> "$(dirname "$1")/count"
+{extra}
+rm -rf "$1"
+"$2" -m venv --without-pip "$1"
+"""
+
+
+def wheelhouse(**more: Any) -> dict[str, Any]:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return {"mode": "wheelhouse", "python": version, "lock_sha256": LOCK, "wheels": [], **more}
+
+
+def a_wheelhouse_bundle(folder: Path, codes: list[str], *, extra: str = "", **more: Any) -> Path:
+    files = {"env/main/setup.sh": SETUP.format(extra=extra)}
+    return bundles.make_bundle(folder, codes, environment=wheelhouse(**more), files=files)
+
+
+@pytest.mark.parametrize("name", ["tasks.jsonl", "runtime/specc_runtime/pool.py", "manifest.json"])
+def test_changed_byte_stops_the_run_and_is_named(home: Path, name: str) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD])
+    data = bytearray((bundle / name).read_bytes())
+    at = data.rindex(b"e")
+    data[at] ^= 4
+    (bundle / name).write_bytes(data)
+    done = bundles.run(bundle)
+    assert done.returncode == 4
+    assert name in done.stderr
+    assert not (bundle / "results").exists()
+
+
+def test_missing_file_stops_the_run(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD], files={"inputs/x": "1"})
+    (bundle / "inputs/x").unlink()
+    done = bundles.run(bundle)
+    assert (done.returncode, "missing  inputs/x" in done.stderr) == (4, True)
+
+
+def test_no_bundle_at_all(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD])
+    (bundle / "manifest.json").unlink()
+    done = bundles.run(bundle)
+    assert (done.returncode, "there is no bundle here" in done.stderr) == (4, True)
+
+
+def test_foreign_module_beside_the_runtime_stops_the_run(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD])
+    (bundle / "runtime" / "yaml.py").write_text("")
+    done = bundles.run(bundle)
+    assert (done.returncode, "extra    runtime/yaml.py" in done.stderr) == (4, True)
+
+
+def test_changed_mode_and_extra_file_are_only_told(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD], files={"inputs/x": "1"})
+    (bundle / "inputs/x").chmod(0o755)
+    (bundle / "notes.txt").write_text("mine")
+    done = bundles.run(bundle)
+    assert done.returncode == 0
+    assert "inputs/x has mode 0755, compiled as 0644" in done.stderr
+    assert "1 files that the manifest does not know: notes.txt" in done.stderr
+
+
+def test_inputs_are_hashed_once_and_again_on_request(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD], files={"inputs/x": "one"})
+    bundles.run(bundle)
+    status = (bundle / "inputs/x").stat()
+    (bundle / "inputs/x").write_text("two")
+    os.utime(bundle / "inputs/x", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert bundles.run(bundle).returncode == 0
+    info = json.loads((bundles.launch_folder(bundle, 2) / "launch.json").read_text())
+    assert info["bundle_verified"] == "stamped"
+    assert bundles.run(bundle, SPECC_VERIFY="full").returncode == 4
+
+
+def test_bad_modules_in_reach_are_not_imported(home: Path) -> None:
+    for folder in (home, home / ".local/lib", home / "path"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "json.py").write_text("raise SystemExit('wrong json')")
+    bundle = a_wheelhouse_bundle(home / "b", ["import json; attempt.record('metric', n=1)"])
+    done = bundles.subprocess.run(
+        bundles.command(bundle),
+        env=bundles.environ(bundle, PYTHONPATH=str(home / "path"), HOME=str(home)),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="cutting the network off for sure needs root")
+def test_network_is_cut_off_and_loopback_is_up(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = (
+            "import socket\n"
+            "own = socket.create_server(('127.0.0.1', 0))\n"
+            "socket.create_connection(own.getsockname()).close()\n"
+            "try:\n"
+            f"    socket.create_connection(('127.0.0.1', {port})).close()\n"
+            "    raise ValueError('the world outside can be reached')\n"
+            "except ConnectionRefusedError:\n"
+            "    pass"
+        )
+        bundle = bundles.make_bundle(home / "b", [code])
+        done = bundles.run(bundle, SPECC_NETWORK="off")
+    assert done.returncode == 0, done.stderr
+    info = json.loads((bundles.launch_folder(bundle) / "launch.json").read_text())
+    assert info["network"] == "isolated"
+
+
+def test_environment_is_built_once_and_entered(home: Path) -> None:
+    code = "attempt.record('metric', prefix=sys.prefix, venv=os.environ['VIRTUAL_ENV'])"
+    bundle = a_wheelhouse_bundle(home / "b", [code])
+    assert bundles.run(bundle).returncode == 0
+    assert bundles.run(bundle, SPECC_RUN="r2").returncode == 0
+    assert (home / "cache/env/count").read_text() == "built\n"
+    row = bundles.rows(bundle)[bundles.task_id(0)][1]
+    assert row["prefix"] == row["venv"]
+    assert Path(row["prefix"]).parent == home / "cache/env"
+
+
+def test_two_that_need_one_environment_build_it_once(home: Path) -> None:
+    bundle = a_wheelhouse_bundle(home / "b", [RECORD, RECORD], extra="sleep 1")
+    runs = [bundles.start(bundle, SPECC_RUN=name) for name in ("r1", "r2")]
+    outputs = [process.communicate(timeout=60)[0] for process in runs]
+    assert [process.returncode for process in runs] == [0, 0], outputs
+    assert (home / "cache/env/count").read_text() == "built\n"
+    assert "waiting for process" in "".join(outputs)
+
+
+def test_environment_that_fails_to_build_shows_its_last_lines(home: Path) -> None:
+    bundle = a_wheelhouse_bundle(home / "b", [RECORD], extra="echo no wheel for x >&2; exit 3")
+    done = bundles.run(bundle)
+    assert done.returncode == 1
+    assert "ended with code 3" in done.stderr
+    assert "no wheel for x" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({"python": "3.2"}, "load it (module load Python/3.2) or set SPECC_PYTHON"),
+        ({"platform": "mips-manylinux_2_28"}, "the wheels are for mips, this machine is"),
+        ({"platform": f"{os.uname().machine}-manylinux_9_99"}, "the wheels need glibc 9.99"),
+    ],
+)
+def test_machine_that_does_not_fit_is_told_what_to_do(
+    home: Path, stated: dict[str, str], says: str
+) -> None:
+    bundle = a_wheelhouse_bundle(home / "b", [RECORD], **stated)
+    done = bundles.run(bundle)
+    assert (done.returncode, says in done.stderr) == (1, True), done.stderr
+
+
+def test_input_at_the_cluster_is_checked_on_arrival(home: Path) -> None:
+    corpus = home / "corpus"
+    corpus.write_text("abc")
+    pin = "sha256:" + hashlib.sha256(b"abc").hexdigest()
+    entry = {"name": "corpus", "at": "cluster", "path": str(corpus), "pin": pin}
+    code = "assert attempt.resolve('input:corpus').read_text() == 'abc'"
+    bundle = bundles.make_bundle(home / "b", [code], predicate={"inputs": [entry]})
+    assert bundles.run(bundle).returncode == 0
+    corpus.write_text("abd")
+    done = bundles.run(bundle)
+    assert done.returncode == 4
+    assert "input corpus does not match its pin: sha256 is" in done.stderr
+    corpus.unlink()
+    assert "input corpus is not here" in bundles.run(bundle).stderr
+
+
+def test_damaged_journal_stops_the_shard_and_is_named(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD])
+    bundles.run(bundle)
+    path = bundles.launch_folder(bundle) / "events.jsonl"
+    path.write_text(path.read_text().replace("{", "", 1))
+    done = bundles.run(bundle)
+    assert done.returncode == 4
+    assert "events.jsonl:1: not a JSON line" in done.stderr
+
+
+def test_rows_that_were_changed_make_the_task_run_again(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD])
+    bundles.run(bundle)
+    path = bundles.launch_folder(bundle) / "records.0.0.jsonl"
+    path.write_text(path.read_text().replace('"n":1', '"n":2'))
+    assert bundles.states(bundle) == ["invalid"]
+    assert bundles.run(bundle).returncode == 0
+    assert bundles.states(bundle) == ["completed"]
+
+
+def test_caches_are_off_the_home_and_gone_afterwards(home: Path) -> None:
+    code = (
+        "names = ['HF_HOME', 'TRITON_CACHE_DIR', 'XDG_CACHE_HOME', 'TORCH_EXTENSIONS_DIR']\n"
+        "os.makedirs(os.environ['HF_HOME'])\n"
+        "attempt.record('metric', paths=[os.environ[n] for n in names])"
+    )
+    bundle = bundles.make_bundle(home / "b", [code])
+    (home / "tmp").mkdir()
+    bundles.run(bundle, TMPDIR=str(home / "tmp"))
+    paths = bundles.rows(bundle)[bundles.task_id(0)][1]["paths"]
+    assert all(path.startswith(str(home / "tmp" / "specc-")) for path in paths)
+    assert list((home / "tmp").iterdir()) == []

@@ -1,0 +1,170 @@
+"""Leases: one holder at a time, taken over only from the dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+
+import bundles
+import pytest
+
+from specc_runtime import lease as lease_module
+from specc_runtime.lease import Held, take
+from specc_runtime.slurm_env import Allocation, parse_duration, read_allocation
+
+NO_JOB = Allocation(None, 0, None, {})
+
+
+def job(restart: int = 0, job_id: str = "7") -> Allocation:
+    return Allocation(job_id, restart, None, {})
+
+
+def elsewhere(folder: Path, **owner: object) -> Path:
+    """Make the lease of a holder on another machine."""
+    path = folder / "000001"
+    path.mkdir(parents=True)
+    other = {"host": "other", "boot_id": "b", "pid_space": "p", "pid": 1, "start_ticks": "1"}
+    (path / "owner.json").write_text(json.dumps({"job_id": None, "restart": 0, **other, **owner}))
+    (path / "heartbeat").write_text("1\n")
+    return path
+
+
+def test_second_launch_stands_back_with_75(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", ["time.sleep(60)"])
+    first = bundles.start(bundle)
+    path = bundles.launch_folder(bundle) / "events.jsonl"
+    bundles.wait_for(lambda: path.exists() and "task_started" in path.read_text())
+    second = bundles.run(bundle)
+    assert second.returncode == 75
+    assert f"held by process {first.pid}" in second.stderr
+    assert not bundles.launch_folder(bundle, 2).exists()
+    bundles.end(first)
+
+
+def test_living_holder_keeps_it(tmp_path: Path) -> None:
+    take(str(tmp_path), NO_JOB)
+    with pytest.raises(Held, match=f"process {os.getpid()} on"):
+        take(str(tmp_path), NO_JOB, watch_s=0.1)
+
+
+def test_released_lease_is_free(tmp_path: Path) -> None:
+    take(str(tmp_path), NO_JOB).release()
+    assert take(str(tmp_path), NO_JOB).number == 2
+
+
+def test_dead_process_of_this_machine_is_replaced_at_once(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        take(str(tmp_path), NO_JOB)
+        os._exit(0)
+    os.waitpid(child, 0)
+    began = time.monotonic()
+    assert take(str(tmp_path), NO_JOB).number == 2
+    assert time.monotonic() - began < 1
+
+
+def test_pid_that_was_given_to_another_process_is_not_the_holder(tmp_path: Path) -> None:
+    held = take(str(tmp_path), NO_JOB)
+    owner = Path(held.path) / "owner.json"
+    owner.write_text(owner.read_text().replace('"start_ticks": "', '"start_ticks": "9'))
+    assert take(str(tmp_path), NO_JOB).number == 2
+
+
+def test_requeued_job_takes_over_at_once(tmp_path: Path) -> None:
+    elsewhere(tmp_path, job_id="7", restart=0)
+    assert take(str(tmp_path), job(restart=1), watch_s=30).number == 2
+
+
+def test_heart_that_beats_elsewhere_is_alive(tmp_path: Path) -> None:
+    beat = elsewhere(tmp_path) / "heartbeat"
+    timer = threading.Timer(0.1, lambda: beat.write_text("2\n"))
+    timer.start()
+    with pytest.raises(Held, match="process 1 on other"):
+        take(str(tmp_path), NO_JOB, watch_s=2)
+    timer.join()
+
+
+def test_heart_that_stands_still_is_dead(tmp_path: Path) -> None:
+    elsewhere(tmp_path)
+    assert take(str(tmp_path), NO_JOB, watch_s=0.4).number == 2
+
+
+def test_launch_that_died_between_folder_and_owner_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "000001").mkdir()
+    assert take(str(tmp_path), NO_JOB, watch_s=0.4).number == 2
+
+
+def test_running_job_is_alive_without_a_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _squeue(tmp_path, monkeypatch, "echo RUNNING")
+    elsewhere(tmp_path / "lease", job_id="9")
+    with pytest.raises(Held, match="job 9"):
+        take(str(tmp_path / "lease"), job(), watch_s=0.2)
+
+
+@pytest.mark.parametrize("answer", ["echo PENDING", "echo Invalid job id >&2; exit 1", "exit 1"])
+def test_job_that_does_not_run_is_judged_by_its_heart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    _squeue(tmp_path, monkeypatch, answer)
+    elsewhere(tmp_path / "lease", job_id="9")
+    assert take(str(tmp_path / "lease"), job(), watch_s=0.3).number == 2
+
+
+def test_of_many_takers_one_wins(tmp_path: Path) -> None:
+    elsewhere(tmp_path)
+    readers = []
+    for _ in range(8):
+        read_end, write_end = os.pipe()
+        if os.fork() == 0:
+            try:
+                take(str(tmp_path), NO_JOB, watch_s=0.3)
+                os.write(write_end, b"won")
+                time.sleep(1)
+            finally:
+                os._exit(0)
+        os.close(write_end)
+        readers.append(read_end)
+    won = [os.read(fd, 3) for fd in readers]
+    for fd in readers:
+        os.close(fd)
+        os.wait()
+    assert won.count(b"won") == 1
+
+
+def test_holder_that_slept_learns_that_it_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "BEAT_S", 0.01)
+    monkeypatch.setattr(lease_module, "_WATCH_S", 0.04)
+    held = take(str(tmp_path), NO_JOB)
+    time.sleep(0.05)
+    assert held.beat()
+    (tmp_path / "000002").mkdir()
+    time.sleep(0.05)
+    assert not held.beat()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1-02:03:04", 93784.0), ("10:00", 600.0), ("59", 59.0), ("UNLIMITED", None), ("", None)],
+)
+def test_durations_of_slurm(text: str, seconds: float | None) -> None:
+    assert parse_duration(text) == seconds
+
+
+def test_restart_count_of_a_first_start_is_0() -> None:
+    assert read_allocation({"SLURM_JOB_ID": "3"}, None).restart == 0
+
+
+def _squeue(folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    script = folder / "bin" / "squeue"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\n{answer}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
