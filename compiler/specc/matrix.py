@@ -16,18 +16,21 @@ from specc.conditions import Test, compile_condition, describe_condition
 from specc.model import Document, Json, JsonPath, Mark
 from specc.substitute import spell
 
-MOST_POINTS = 1_000_000
-"""More points than this are taken for a slip of the pen: tasks.jsonl would pass 300 MB."""
+MOST_TASKS = 100_000
+"""More tasks than this are taken for a slip of the pen: they would take seconds and 200 MB here."""
 
 Point = tuple[Json, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
     """One varied quantity."""
 
     name: str
     values: tuple[Json, ...]
+    """Not all of them when there are more than MOST_TASKS."""
+    count: int
+    """How many values there are."""
     path: JsonPath
     """Where it is declared."""
     named_points: bool
@@ -60,23 +63,32 @@ class Matrix:
 def axes_of(data: Mapping[str, Json]) -> tuple[Axis, ...]:
     """Return the axes in the order written: plain ones, then those of named points."""
     matrix = data.get("matrix") or {}
-    plain = (
-        Axis(
-            name,
-            range_values(values["range"]) if isinstance(values, dict) else tuple(values),
-            ("matrix", "axes", name, "range")
-            if isinstance(values, dict)
-            else ("matrix", "axes", name),
-            named_points=False,
-            from_range=isinstance(values, dict),
-        )
-        for name, values in (matrix.get("axes") or {}).items()
-    )
+    plain = (_plain_axis(name, values) for name, values in (matrix.get("axes") or {}).items())
     named = (
-        Axis(name, tuple(points), ("matrix", "points", name), named_points=True, from_range=False)
+        Axis(
+            name=name,
+            values=tuple(points),
+            count=len(points),
+            path=("matrix", "points", name),
+            named_points=True,
+            from_range=False,
+        )
         for name, points in (matrix.get("points") or {}).items()
     )
     return (*plain, *named)
+
+
+def _plain_axis(name: str, values: Json) -> Axis:
+    from_range = isinstance(values, dict)
+    path: JsonPath = ("matrix", "axes", name)
+    return Axis(
+        name=name,
+        values=range_values(values["range"]) if from_range else tuple(values),
+        count=range_length(values["range"]) if from_range else len(values),
+        path=(*path, "range") if from_range else path,
+        named_points=False,
+        from_range=from_range,
+    )
 
 
 def range_length(bounds: list[float]) -> int:
@@ -90,12 +102,12 @@ def range_length(bounds: list[float]) -> int:
 def range_values(bounds: list[float]) -> tuple[Json, ...]:
     """Return first, first + step, … up to last, computed in decimals: 0.1 + 0.2 is 0.3.
 
-    At most MOST_POINTS + 1 of them, so that a slip of the pen ends in an error, not in swap.
+    Only the first one when there are more than MOST_TASKS: such a range is refused.
     """
     first, _, step = _exact(bounds)
     whole = all(isinstance(bound, int) for bound in bounds)
-    count = min(range_length(bounds), MOST_POINTS + 1)
-    exact = (first + step * place for place in range(count))
+    count = range_length(bounds)
+    exact = (first + step * place for place in range(count if count <= MOST_TASKS else 1))
     return tuple(int(value) if whole else float(value) for value in exact)
 
 
@@ -107,7 +119,7 @@ def reaches_its_end(bounds: list[float]) -> bool:
 
 def count_before_exclude(axes: tuple[Axis, ...], groups: list[list[str]]) -> int:
     """Return the number of points of the product, zipped groups counted once."""
-    sizes = {axis.name: len(axis.values) for axis in axes}
+    sizes = {axis.name: axis.count for axis in axes}
     zipped = {name for group in groups for name in group[1:]}
     return math.prod(size for name, size in sizes.items() if name not in zipped)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from specc.conditions import same
 from specc.matrix import (
-    MOST_POINTS,
+    MOST_TASKS,
     Axis,
     axes_of,
     count_before_exclude,
@@ -42,11 +42,13 @@ def check_matrix(data: Mapping[str, Json], document: Document) -> Iterator[Probl
     for place, rule in enumerate(data.get("when") or ()):
         yield from _check_condition(rule["if"], names, ("when", place, "if"), document)
     count = count_before_exclude(axes, matrix.get("zip") or [])
-    if count > MOST_POINTS:
-        sizes = " x ".join(f"{len(axis.values)} {axis.name}" for axis in axes)
+    repetitions = data["repetitions"]["n"]
+    if count * repetitions > MOST_TASKS:
+        sizes = " x ".join(f"{_many(axis.count)} {axis.name}" for axis in axes)
         yield error(
             "E219",
-            f"the product has {count:,} points or more ({sizes}); the most is {MOST_POINTS:,}",
+            f"{sizes} x {repetitions:,} repetitions are {_many(count * repetitions)} tasks;"
+            f" the most is {MOST_TASKS:,}",
             mark=document.key_mark("matrix", "axes"),
             path="matrix.axes",
             hint="zip axes that belong together, or split the study into several specs",
@@ -70,6 +72,10 @@ def check_only(only: Mapping[str, tuple[Json, ...]], axes: tuple[Axis, ...]) -> 
                 yield error("E202", message, mark=None, path="", hint=hint)
 
 
+def _many(count: int) -> str:
+    return f"{count:,}" if count < 10**15 else "over 10^15"
+
+
 def _check_axis(axis: Axis, matrix: Mapping[str, Json], document: Document) -> Iterator[Problem]:
     mark, path = document.mark(*axis.path), ".".join(map(str, axis.path))
     if not axis.values:
@@ -80,7 +86,7 @@ def _check_axis(axis: Axis, matrix: Mapping[str, Json], document: Document) -> I
         return
     if axis.from_range:
         bounds = matrix["axes"][axis.name]["range"]
-        if range_length(bounds) <= MOST_POINTS and not reaches_its_end(bounds):
+        if range_length(bounds) <= MOST_TASKS and not reaches_its_end(bounds):
             yield warning(
                 "W204",
                 f"the range ends at {axis.values[-1]}: its steps do not meet {bounds[1]}",
@@ -119,7 +125,7 @@ def _check_zip(
                 message = f"axis '{name}' is in two zip groups"
                 hint = "an axis can advance with one group only"
                 yield error("E203", message, mark=mark, path=shown, hint=hint)
-        lengths = {name: len(axes[name].values) for name in group if name in axes}
+        lengths = {name: axes[name].count for name in group if name in axes}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
             yield error(

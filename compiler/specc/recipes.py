@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from specc.conditions import compile_condition
 from specc.defaults import fill_defaults
 from specc.matrix import Axis, Point, spellings
-from specc.model import Json, JsonPath, Mark, Spec
+from specc.model import Json, JsonPath, Spec
 from specc.substitute import Placeholder, Template, placeholders, spell, template
 
 SHAPE_BLOCKS = ("task", "job", "environment", "sharing")
@@ -48,6 +48,10 @@ class Recipe:
         for change in reversed(self.changes):
             if path[: len(change.target)] == change.target:
                 return change.origin + path[len(change.target) :]
+        # the base blocks were valid: what is wrong above an override's target is its doing
+        for change in reversed(self.changes):
+            if change.target[: len(path)] == path:
+                return change.origin
         return path
 
     def hole_at(self, path: JsonPath) -> Placeholder | None:
@@ -67,7 +71,7 @@ class Recipes:
         )
         self._made: dict[tuple[Json, ...], Recipe] = {}
         self._spelled = spellings(spec.document, axes)
-        self.refill = has_conditional_defaults(spec.settings_schema)
+        self._refill = has_conditional_defaults(spec.settings_schema)
         self.used_rules: set[int] = set()
 
     def of(self, point: Point) -> Recipe:
@@ -80,13 +84,16 @@ class Recipes:
             found = self._made[key] = self._make(tuple(self._changes(named, rules)))
         return found
 
+    def settings(self, recipe: Recipe, axes: Mapping[str, Json]) -> dict[str, Json]:
+        """Return a point's settings with constant defaults. Points share parts: don't change."""
+        filled: dict[str, Json] = recipe.settings.render(axes)
+        if self._refill:
+            filled = fill_defaults(self.spec.settings_schema, copy.deepcopy(filled))
+        return filled
+
     def made(self) -> tuple[Recipe, ...]:
         """Return the recipes asked for so far."""
         return tuple(self._made.values())
-
-    def mark(self, path: JsonPath) -> Mark | None:
-        """Return the place of a path of the resolved spec in the user's own text."""
-        return self.spec.document.mark(*path)
 
     def _changes(self, named: tuple[Json, ...], rules: tuple[int, ...]) -> Iterator[Change]:
         points = (self.spec.data.get("matrix") or {}).get("points") or {}

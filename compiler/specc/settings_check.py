@@ -13,7 +13,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from specc import resources
-from specc.defaults import fill_defaults
 from specc.matrix import Axis, Matrix, Point, mark_of_value
 from specc.model import Json, JsonPath, Mark, Spec
 from specc.problems import Problem, error
@@ -85,10 +84,7 @@ def _whole_points(spec: Spec, recipes: Recipes, matrix: Matrix) -> Iterator[Prob
     for point in _covering(matrix):
         recipe = recipes.of(point)
         axes = dict(zip(matrix.names, point, strict=True))
-        settings = recipe.settings.render(axes)
-        if recipes.refill:
-            settings = fill_defaults(schema, _copied(settings))
-        for wrong in validator.iter_errors(settings):
+        for wrong in validator.iter_errors(recipes.settings(recipe, axes)):
             for finding in findings(wrong, schema):
                 yield _blamed(finding, recipe, point, matrix, recipes)
 
@@ -146,14 +142,6 @@ def _problem(
         path=dotted(axis.path),
         hint=finding.hint,
     )
-
-
-def _copied(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copied(item) for item in value]
-    return value
 
 
 def _new_validator(schema: dict[str, Json]) -> Validator:

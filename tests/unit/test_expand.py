@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from studies import a_study, argv, tasks
 
+from specc.matrix import axes_of
 from specc.model import Json
 from specc.problems import SpecInvalid
-from specc.recipes import has_conditional_defaults, schemas_at
+from specc.recipes import Recipes, has_conditional_defaults, schemas_at
 from specc.semantics import check_axes_used
 
 
@@ -184,3 +187,58 @@ def test_defaults_inside_branches_are_noticed() -> None:
 def test_schemas_of_a_path_follow_every_branch() -> None:
     schema = {"anyOf": [{"items": {"type": "string"}}, {"items": {"type": "number"}}]}
     assert [found["type"] for found in schemas_at(schema, (0,))] == ["string", "number"]
+
+
+def test_value_deep_in_a_text_is_blamed_on_the_block() -> None:
+    text = "matrix: {axes: {n: [1]}}\nsettings: {argv: [prog], env: {'A-${n}': x}}\n"
+    with pytest.raises(SpecInvalid) as stopped:
+        a_study(text)
+    assert "E114" in {problem.code for problem in stopped.value.problems}
+
+
+def test_override_below_a_value_of_another_type_is_blamed() -> None:
+    with pytest.raises(SpecInvalid) as stopped:
+        a_study("matrix: {points: {v: {a: {settings.argv.x: 1}}}}\n")
+    (problem,) = stopped.value.problems
+    assert problem.path == "matrix.points.v.a.settings.argv.x"
+    assert problem.message == "settings.argv: expected a list, got a mapping (at v=a)"
+
+
+def test_long_rows_of_numbers_are_checked_at_their_ends() -> None:
+    from specc.settings_check import _telling
+
+    row = tuple(range(100))
+    assert _telling(row, {"type": "integer", "minimum": 5}) == (0, 99)
+    assert _telling(row, {"type": "integer", "multipleOf": 5}) == row
+    assert _telling((1.5, *row), {"type": "number"}) == (1.5, *row)
+
+
+def test_defaults_of_a_branch_follow_the_axis_that_chooses_it() -> None:
+    spec = a_study("matrix: {axes: {k: [a, b]}}\n").spec
+    branch = [
+        {"properties": {"k": {"const": "a"}, "x": {"default": 1}}},
+        {"properties": {"k": {"const": "b"}, "y": {"default": 2}}},
+    ]
+    schema = {"properties": {"one": {"type": "object", "oneOf": branch}}}
+    chosen = replace(
+        spec,
+        settings_schema=schema,
+        data={**spec.data, "settings": {"one": {"k": "${k}"}}},
+    )
+    recipes = Recipes(chosen, axes_of(chosen.data))
+    filled = [recipes.settings(recipes.of((k,)), {"k": k}) for k in ("a", "b")]
+    assert filled == [{"one": {"k": "a", "x": 1}}, {"one": {"k": "b", "y": 2}}]
+
+
+def test_kind_that_measures_runs_one_task_at_a_time_unless_it_shares() -> None:
+    text = """kind: inference
+matrix: {axes: {batch_size: [1, 2]}}
+settings:
+  model: {config: {}}
+  dataset: {synthetic: {samples: 8, tokens: 16}}
+  device: cpu
+  batch_size: "${batch_size}"
+job: {cpus_per_node: 4}
+"""
+    assert [shape.slots for shape in a_study(text).plan.shapes] == [1]
+    assert [shape.slots for shape in a_study(text + "sharing: true\n").plan.shapes] == [4]

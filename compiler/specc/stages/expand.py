@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specc.defaults import fill_defaults
 from specc.expand_checks import check_condition_use, check_count, check_duplicates
 from specc.identity import Identity, declared_pins
 from specc.kinds import plan_room
@@ -47,7 +46,7 @@ def expand(
         nothing = Expansion(tasks=(), removed=_removed(matrix), points=len(matrix.kept))
         return nothing, by_position(problems)
     room = plan_room(spec.kind)
-    if not _takes_all_axes(spec, room, recipes, matrix):
+    if not _takes_all_axes(room, recipes, matrix):
         problems += check_axes_used(spec.data, spec.settings_schema, spec.document)
     maker = _TaskMaker(spec, recipes, matrix, room, _identity(spec, room, pins, code_tree))
     tasks = tuple(maker.tasks())
@@ -77,7 +76,7 @@ class _TaskMaker:
         for point in self.matrix.kept:
             axes = dict(zip(names, point, strict=True))
             recipe = self.recipes.of(point)
-            settings = self._settings(recipe, axes)
+            settings = self.room.derive(self.recipes.settings(recipe, axes), axes)
             key = (id(recipe), tuple((type(point[i]), point[i]) for i in recipe.shape_places))
             if (resources := shapes.get(key)) is None:
                 resources = shapes[key] = make_resources(recipe, axes, measures=self.room.MEASURES)
@@ -97,12 +96,6 @@ class _TaskMaker:
                     resources.sharing,
                 )
                 index += 1
-
-    def _settings(self, recipe: Recipe, axes: dict[str, Json]) -> dict[str, Json]:
-        settings = recipe.settings.render(axes)
-        if self.recipes.refill:
-            settings = fill_defaults(self.spec.settings_schema, _copied(settings))
-        return self.room.derive(settings, axes)
 
 
 def make_resources(recipe: Recipe, axes: Mapping[str, Json], *, measures: bool) -> Resources:
@@ -129,14 +122,12 @@ def _identity(
     )
 
 
-def _takes_all_axes(spec: Spec, room: PlanRoom, recipes: Recipes, matrix: Matrix) -> bool:
+def _takes_all_axes(room: PlanRoom, recipes: Recipes, matrix: Matrix) -> bool:
     """Say whether the kind hands every axis to its program, so that none is unused."""
     if not matrix.kept or not matrix.axes:
         return True
     axes = dict(zip(matrix.names, matrix.kept[0], strict=True))
-    settings = recipes.of(matrix.kept[0]).settings.render(axes)
-    if recipes.refill:
-        settings = fill_defaults(spec.settings_schema, _copied(settings))
+    settings = recipes.settings(recipes.of(matrix.kept[0]), axes)
     return room.derive(settings, axes) != room.derive(settings, {})
 
 
@@ -151,11 +142,3 @@ def _only_text(only: Mapping[str, tuple[Json, ...]]) -> str:
     return "left out by --only " + " ".join(
         f"{axis}={value}" for axis, values in only.items() for value in values
     )
-
-
-def _copied(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copied(item) for item in value]
-    return value

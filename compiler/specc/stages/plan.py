@@ -178,7 +178,8 @@ def _groups(expansion: Expansion, room: PlanRoom) -> list[tuple[tuple[Fixture, .
         first = settings_tasks[0]
         fixtures = room.fixtures(first.settings)
         text = json.dumps([[f.type, f.options] for f in fixtures], sort_keys=True)
-        key = (first.task, first.job, first.environment, first.sharing, text)
+        sharing = room.MEASURES and first.sharing
+        key = (first.task, first.job, first.environment, sharing, text)
         groups.setdefault(key, (fixtures, []))[1].extend(settings_tasks)
     return sorted(groups.values(), key=lambda group: group[1][0].job.gpus_per_node > 0)
 
