@@ -96,11 +96,15 @@ def test_journal_that_has_no_room_left_at_all_ends_on_a_whole_line(small_disk: P
     journal = Journal(str(small_disk / "events.jsonl"))
     _fill(small_disk / "other")
     with pytest.raises(JournalLost):
-        for _ in range(10_000):
-            journal.write("task_not_run", task_id="0" * 16, reason="x" * 1000)
+        _write_without_end(journal)
     found = read_journal(small_disk / "events.jsonl")
     assert (journal.full, found.torn_bytes) == (True, 0)
     assert len(found.events) > 100
+
+
+def _write_without_end(journal: Journal) -> None:
+    while True:
+        journal.write("task_not_run", task_id="0" * 16, reason="x" * 1000)
 
 
 def _fill(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import bundles
@@ -119,7 +118,7 @@ def test_results_can_stand_elsewhere(home: Path) -> None:
     bundles.run(bundle, SPECC_RESULTS=str(home / "scratch"), SPECC_RUN="again")
     found = bundles.find_runs(home / "scratch")
     assert [run.run_id for run in found] == ["again"]
-    assert found[0].path.split(os.sep)[-2] == found[0].bundle_id
+    assert Path(found[0].path).parts[-2] == found[0].bundle_id
     assert not (bundle / "results").exists()
 
 

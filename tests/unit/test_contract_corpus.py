@@ -45,7 +45,7 @@ def test_reader_and_schema_agree_with_the_corpus(name: str) -> None:
     validator = jsonschema.Draft202012Validator(schema)
     for good, document in _documents(name):
         assert (READERS[name](document) is None) == good, (READERS[name](document), document)
-        # Python's $ also matches before a last line break, ECMA's, which JSON Schema means, does not
+        # Python's $ also matches before a last line break; ECMA's, the one meant, does not
         if "\\n" not in json.dumps(document):
             assert validator.is_valid(document) == good, document
 
