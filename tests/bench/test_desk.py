@@ -11,8 +11,10 @@ from measure import SPECC, command_spec, cost
 
 
 def test_help(benchmark, figure) -> None:
-    benchmark.pedantic(cost, args=(SPECC, "--help"), rounds=7, warmup_rounds=1)
-    figure("`specc --help`", f"{benchmark.stats.stats.min:.2f} s", "<= 0.15 s")
+    costs = []
+    benchmark.pedantic(lambda: costs.append(cost(SPECC, "--help")), rounds=9, warmup_rounds=1)
+    best = min(costs, key=lambda each: each.wall_s)
+    figure("`specc --help`", f"{best.wall_s:.2f} s ({best.cpu_s:.2f} s CPU)", "<= 0.15 s")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ def test_metadata_operations(benchmark, figure, tmp_path: Path) -> None:
             "strace",
             "-f",
             "-qq",
+            "-y",
             "-e",
             "trace=%file",
             "-o",
