@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from specc.model import Document, Json, JsonPath, Mark
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 PLACEHOLDER = "${"
+MAX_FINDINGS = 1000
+"""Nobody reads more at once, and looking for the nearest name takes time."""
 
 
 def validate(document: Document) -> tuple[Problem, ...]:
@@ -92,7 +95,8 @@ def _awaits_an_axis(each: ValidationError) -> bool:
 def _as_problems(
     errors: Iterable[ValidationError], root: Schema, document: Document, prefix: JsonPath
 ) -> Iterator[Problem]:
-    found = [finding for each in errors for finding in findings(each, root)]
+    every = (finding for each in errors for finding in findings(each, root))
+    found = list(islice(every, MAX_FINDINGS))
     misspelt = {(finding.path[:-1], finding.meant) for finding in found if finding.meant}
     for finding in found:
         if prefix == () and finding.path == ("kind",):
