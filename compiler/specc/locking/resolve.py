@@ -52,9 +52,7 @@ class Package:
 def resolve(request: Request, *, find_links: Iterable[str] = ()) -> tuple[Package, ...]:
     """Return the packages of an environment, sorted by name. Raises ToolFailed."""
     links = (*find_links, *configured_find_links())
-    command = ["--python-version", request.python, "--python-platform", request.platform]
-    for link in links:
-        command += ["--find-links", link]
+    command = _options(request, links)
     wanted = "\n".join(request.requirements)
     local = _local_builds(links, request)
     if local:
@@ -69,7 +67,7 @@ def resolve(request: Request, *, find_links: Iterable[str] = ()) -> tuple[Packag
 
 def resolve_installer(request: Request) -> Package:
     """Return the uv that installs the environment on the node: the version that resolved it."""
-    command = ["--python-version", request.python, "--python-platform", request.platform]
+    command = _options(request, configured_find_links())
     (package,) = _compile([*command, "--no-deps"], f"uv=={uv_version()}", request)
     if not package.is_wheel:
         raise ToolFailed(f"uv {package.version} has no wheel for {request.platform}")
@@ -80,9 +78,7 @@ def resolve_locked(
     locked: LockedEnvironment, request: Request, *, find_links: Iterable[str] = ()
 ) -> tuple[Package, ...]:
     """Return the packages that a lock names, installer included, as an index offers them now."""
-    command = ["--python-version", request.python, "--python-platform", request.platform]
-    for link in (*find_links, *configured_find_links()):
-        command += ["--find-links", link]
+    command = _options(request, (*find_links, *configured_find_links()))
     if not any("+" in line for line in locked.requirements):
         command += ["--torch-backend", request.accelerator]
     pins = [line.split(" ")[0] for line in locked.requirements]
@@ -91,6 +87,13 @@ def resolve_locked(
         pins.append(f"uv=={installer[1]}")
     files = frozenset(file.file for file in (*locked.wheels, locked.installer))
     return _compile([*command, "--no-deps"], "\n".join(pins), request, files=files)
+
+
+def _options(request: Request, links: Iterable[str]) -> list[str]:
+    options = ["--python-version", request.python, "--python-platform", request.platform]
+    for link in links:
+        options += ["--find-links", link]
+    return options
 
 
 def _compile(
