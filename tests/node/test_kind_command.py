@@ -134,3 +134,9 @@ def test_output_of_a_descendant_that_lives_on_does_not_block_the_attempt(tmp_pat
         metrics={"x": {"from": "json_lines", "unit": "1", "better": "lower"}},
     )
     assert [row["value"] for row in ran.of("metric")] == [1.0]
+
+
+def test_a_peak_below_that_of_the_runner_itself_is_not_claimed(tmp_path):
+    (process,) = a_command(tmp_path, argv=["true"]).of("process")
+    assert process["max_rss_bytes"] is None
+    assert process["max_rss_bytes_reason"].startswith("below the ")

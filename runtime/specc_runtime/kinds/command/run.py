@@ -7,6 +7,7 @@ Its output goes to the slot's log; a stream that holds metrics passes through he
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -177,13 +178,17 @@ def _write_all(output: int, data: bytes) -> None:
 
 
 def _record_process(attempt: Attempt, ended: Ended) -> None:
+    # a program inherits the peak of the process that started it, so less than that is not seen
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = ended.usage.ru_maxrss * 1024
     attempt.record(
         "process",
         exit_code=ended.code,
         wall_s=ended.wall_s,
         user_s=ended.usage.ru_utime,
         system_s=ended.usage.ru_stime,
-        max_rss_bytes=ended.usage.ru_maxrss * 1024,
+        max_rss_bytes=peak if peak > own else None,
+        max_rss_bytes_reason=None if peak > own else f"below the {own} bytes of its parent",
     )
 
 
