@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .lease import Held, Lease, take
 from .log import say
@@ -237,3 +237,23 @@ def _glibc() -> str:
 def _numbers(version: str) -> Tuple[int, ...]:
     parts: List[int] = [int(part) for part in re.findall(r"\d+", version)[:2]]
     return tuple(parts)
+
+
+def installed_packages(path: Sequence[str]) -> Dict[str, str]:
+    """Return name -> version of the packages on an import path, names in their normal form.
+
+    Read from the names of the .dist-info folders: opening each one's metadata costs 0.1 s and
+    some hundred metadata operations.
+    """
+    found: Dict[str, str] = {}
+    for folder in path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue  # a zip file, or nothing
+        for entry in names:
+            stem, _, ending = entry.rpartition(".")
+            name, _, version = stem.partition("-")
+            if ending in ("dist-info", "egg-info") and version:
+                found.setdefault(re.sub("[-_.]+", "-", name).lower(), version)
+    return dict(sorted(found.items()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -20,7 +19,7 @@ from .contract.launches import list_shard
 from .contract.manifest import Manifest
 from .contract.runs import RunState, fold
 from .contract.tasks import TaskRow, shard_tasks
-from .environment import Prepared
+from .environment import Prepared, installed_packages
 from .fixtures import FixtureFailed, Fixtures
 from .journal import Journal, JournalLost
 from .lease import Held, Lease, take
@@ -266,7 +265,7 @@ def _write_launch(setting: Setting, shard_id: str, folder: str, name: str) -> No
             "name": prepared.name,
             "mode": prepared.mode,
             "path": prepared.path,
-            "packages": _packages(),
+            "packages": installed_packages(sys.path),
         },
         "hardware": describe_hardware(),
         "bundle_verified": setting.verified,
@@ -276,13 +275,3 @@ def _write_launch(setting: Setting, shard_id: str, folder: str, name: str) -> No
         json.dump(value, file, ensure_ascii=False)
         file.write("\n")
     os.replace(path + ".new", path)
-
-
-def _packages() -> Dict[str, str]:
-    """Return name -> version of what is installed for this interpreter."""
-    found: Dict[str, str] = {}
-    for package in importlib.metadata.distributions():
-        name = package.metadata["Name"]
-        if name:
-            found[name] = package.version
-    return dict(sorted(found.items()))

@@ -80,6 +80,8 @@ class Progress:
             return  # the journal is what counts
 
     def _line(self, state: Mapping[str, Any], last: bool) -> None:
+        if self._mode == "none":
+            return
         if self._mode == "json":
             text = json.dumps({"progress": {"shard": self._label, **state}}) + "\n"
         else:

@@ -13,6 +13,11 @@ from typing import Any
 import bundles
 import pytest
 
+from specc_runtime import environment
+from specc_runtime.arrivals import check_inputs
+from specc_runtime.contract.fields import Damage
+from specc_runtime.environment import installed_packages
+
 RECORD = "attempt.record('metric', n=1)"
 LOCK = hashlib.sha256(b"lock").hexdigest()
 SETUP = """#!/bin/sh
@@ -143,7 +148,7 @@ def test_two_that_need_one_environment_build_it_once(home: Path) -> None:
     outputs = [process.communicate(timeout=60)[0] for process in runs]
     assert [process.returncode for process in runs] == [0, 0], outputs
     assert (home / "cache/env/count").read_text() == "built\n"
-    assert "waiting for process" in "".join(outputs)
+    assert "environment main: waiting for" in "".join(outputs)
 
 
 def test_environment_that_fails_to_build_shows_its_last_lines(home: Path) -> None:
@@ -218,3 +223,81 @@ def test_caches_are_off_the_home_and_gone_afterwards(home: Path) -> None:
     paths = bundles.rows(bundle)[bundles.task_id(0)][1]["paths"]
     assert all(path.startswith(str(home / "tmp" / "specc-")) for path in paths)
     assert list((home / "tmp").iterdir()) == []
+
+
+def test_packages_are_listed_by_name_and_version(tmp_path: Path) -> None:
+    for name in ("Ruamel_Yaml-0.18.6.dist-info", "x.py", "torch-2.13.0+cpu.dist-info"):
+        (tmp_path / name).mkdir()
+    found = installed_packages([str(tmp_path), str(tmp_path / "none.zip")])
+    assert found == {"ruamel-yaml": "0.18.6", "torch": "2.13.0+cpu"}
+
+
+@pytest.mark.parametrize(
+    ("driver", "accelerator", "says"),
+    [
+        (None, "cu128", "no NVIDIA driver is loaded here"),
+        ("470.82.01", "cu128", "cu128 needs driver 525.60 or newer, here is 470.82.01"),
+        ("575.57.08", "cu128", None),
+    ],
+)
+def test_driver_is_compared_with_the_accelerator(
+    monkeypatch: pytest.MonkeyPatch, driver: str | None, accelerator: str, says: str | None
+) -> None:
+    monkeypatch.setattr(environment, "driver_version", lambda: driver)
+    stated = {"accelerator": accelerator, "platform": None}
+    environment.check_platform(stated, needs_gpu=False)
+    if says is None:
+        environment.check_platform(stated, needs_gpu=True)
+    else:
+        with pytest.raises(environment.EnvironmentFailed, match=says):
+            environment.check_platform(stated, needs_gpu=True)
+
+
+def test_version_of_the_driver_as_the_kernel_says(tmp_path: Path) -> None:
+    (tmp_path / "version").write_text("575.57.08\n")
+    assert environment.driver_version(str(tmp_path / "version")) == "575.57.08"
+    assert environment.driver_version(str(tmp_path / "none")) is None
+
+
+def test_other_interpreter_is_looked_for_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python3.1"
+    python.write_text("#!/bin/sh\necho 3.1\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    assert environment.find_python("3.1") == str(python)
+
+
+def test_environments_stand_in_the_cache_unless_told_otherwise() -> None:
+    root = environment.environments_root
+    assert root({"HOME": "/h"}) == "/h/.cache/specc/env"
+    assert root({"HOME": "/h", "XDG_CACHE_HOME": "/c"}) == "/c/specc/env"
+    assert root({"SPECC_ENV_DIR": "/e"}) == "/e"
+
+
+@pytest.mark.parametrize("method", ["size", "tree"])
+def test_folder_at_the_cluster_by_size_and_by_tree(tmp_path: Path, method: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "x").write_text("abc")
+    tree = hashlib.sha256(f"0644 {hashlib.sha256(b'abc').hexdigest()} x\n".encode()).hexdigest()
+    pin = {"size": "size:3", "tree": f"tree:{tree}"}[method]
+    entry = {"name": "data", "at": "cluster", "path": str(folder), "pin": pin}
+    stamp = str(tmp_path / "stamps" / "s.json")
+    check_inputs([entry], stamp, full=False)
+    check_inputs([entry], stamp, full=False)
+    (folder / "x").write_text("abcd")
+    with pytest.raises(Damage, match=f"does not match its pin: {method} is"):
+        check_inputs([entry], stamp, full=False)
+
+
+def test_unpinned_input_only_has_to_be_there(tmp_path: Path) -> None:
+    entry = {"name": "data", "at": "cluster", "path": str(tmp_path), "pin": None}
+    check_inputs([entry], str(tmp_path / "s.json"), full=True)
+
+
+def test_pin_of_an_unknown_method(tmp_path: Path) -> None:
+    entry = {"name": "data", "at": "cluster", "path": str(tmp_path), "pin": "md5:1"}
+    with pytest.raises(Damage, match="knows no pin 'md5'"):
+        check_inputs([entry], str(tmp_path / "s.json"), full=True)

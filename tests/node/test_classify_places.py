@@ -1,0 +1,126 @@
+"""Where the node looks: cgroup counters of both versions, GPU entries, refusals of the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from specc_runtime import classify, limits
+from specc_runtime.log import Log
+from specc_runtime.progress import Progress, terminal_mode
+from specc_runtime.slots import NoDevice, make_slots, visible_gpus
+
+
+@pytest.mark.parametrize(
+    ("line", "counter"),
+    [
+        ("0::/job_7/step_0\n", "job_7/step_0/memory.events"),
+        ("5:cpu:/x\n4:memory:/job_7\n", "memory/job_7/memory.oom_control"),
+    ],
+)
+def test_counter_of_memory_kills_in_both_versions(tmp_path: Path, line: str, counter: str) -> None:
+    path = tmp_path / "sys" / counter
+    path.parent.mkdir(parents=True)
+    path.write_text("oom 2\noom_kill 3\n")
+    (tmp_path / "cgroup").write_text(line)
+    assert classify._counter_path(str(tmp_path / "cgroup"), str(tmp_path / "sys")) == str(path)
+
+
+def test_new_kills_are_counted_from_look_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "memory.events"
+    path.write_text("oom_kill 3\n")
+    monkeypatch.setattr(classify, "_counter_path", lambda: str(path))
+    counter = classify.OomCounter()
+    assert counter.new() == 0
+    path.write_text("low 0\noom_kill 5\n")
+    assert (counter.new(), counter.new()) == (2, 0)
+    path.unlink()
+    assert counter.new() == 0
+
+
+def test_no_cgroup_file_at_all(tmp_path: Path) -> None:
+    assert classify._counter_path(str(tmp_path / "none")) is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "entries"),
+    [
+        ("0,1", ["0", "1"]),
+        ("", []),
+        ("-1", []),
+        ("GPU-a, MIG-b", ["GPU-a", "MIG-b"]),
+        ("2,-1,3", ["2"]),
+    ],
+)
+def test_entries_of_cuda_visible_devices(listed: str, entries: list[str]) -> None:
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": listed}) == entries
+
+
+@pytest.mark.parametrize(
+    ("gpus", "slots", "seen"),
+    [(0.5, 4, ["7", "7", "9", "9"]), (2, 1, ["7,9"]), (1, 5, ["7", "9"]), (0, 2, [None, None])],
+)
+def test_gpus_of_the_slots(gpus: float, slots: int, seen: list[str | None]) -> None:
+    shape = {"slots": slots, "task": {"gpus": gpus, "cpus": 1}}
+    made = make_slots(shape, {"CUDA_VISIBLE_DEVICES": "7,9"})
+    assert [slot.gpu for slot in made] == seen
+
+
+def test_more_gpus_for_one_task_than_there_are() -> None:
+    with pytest.raises(NoDevice, match="a task needs 3, here are 2"):
+        make_slots({"slots": 1, "task": {"gpus": 3, "cpus": 1}}, {"CUDA_VISIBLE_DEVICES": "7,9"})
+
+
+def test_too_few_cpus_for_all_slots_pins_none() -> None:
+    made = make_slots({"slots": 2, "task": {"gpus": 0, "cpus": 10_000}}, {})
+    assert [slot.cpu_set for slot in made] == [None, None]
+
+
+def test_cpu_that_does_not_exist_is_refused_quietly() -> None:
+    assert limits.pin_to([100_000]) is False
+    assert limits.pin_to(None) is True
+
+
+def test_group_that_does_not_exist() -> None:
+    assert limits.signal_group(2**22 - 1, 0) is False
+
+
+def test_signal_without_a_name() -> None:
+    assert limits.signal_name(40) == "signal 40"
+
+
+def test_log_that_cannot_be_written_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(str(tmp_path / "none" / "log.jsonl"))
+    log.error("gone")
+    log.close()
+    assert "specc: error: gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("asked", "mode"), [("json", "json"), ("none", "none"), ("", "plain")])
+def test_progress_goes_where_it_is_asked(asked: str, mode: str) -> None:
+    assert terminal_mode({"SPECC_PROGRESS": asked}) == mode
+
+
+def test_progress_on_a_terminal_stays_on_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "progress.json")
+    progress = Progress(path, total=4, done=1, mode="tty", label="1-cpu-0000")
+    progress.show([])
+    progress.completed, progress.failed = 2, 1
+    progress._started -= 3700.0
+    progress.show([], last=True)
+    first, second = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert first == "1-cpu-0000  [1/4] 25 %  running 0"
+    assert second == "1-cpu-0000  [3/4] 75 %  eta 30:50  running 0  failed 1\n"
+
+
+def test_progress_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "none" / "progress.json")
+    Progress(path, total=1, done=0, mode="none", label="x").show([], last=True)
+    assert capsys.readouterr().err == ""
