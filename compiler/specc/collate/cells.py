@@ -11,18 +11,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from specc.analysis.dependence import DRIFT_LIMIT, drift, effective_samples
-from specc.analysis.intervals import over_runs
+from specc.analysis.intervals import Interval, over_runs
 from specc.analysis.outliers import outlier_flags
 from specc.analysis.percentiles import METHOD, describe, samples_needed
 from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
 from specc.model import Json
 
+WIDEST = 4.0
+"""An interval wider than this factor says little more than an order of magnitude."""
 VERDICTS = {
     "NO_DATA": "no repetition has a value; the reason stands beside it",
     "CONTAMINATED": "something else used the machine while this was measured",
     "NOT_STEADY": f"the second half of a run differs from its first by more than {DRIFT_LIMIT:.0%}",
-    "TOO_FEW": "one repetition only, or too few independent samples for a p90",
+    "TOO_FEW": "one repetition only, repetitions that pin the value no better than a factor of "
+    f"{WIDEST:g}, or too few independent samples for a p90",
     "VALID": "nothing speaks against the number",
 }
 """Worst first; a cell has the worst verdict of its main metric."""
@@ -85,7 +88,7 @@ def _metric_value(
     run_values = [r.value for r in present if r.value is not None]
     interval = over_runs(run_values)
     reason = None if present else _why_missing(runs, members)
-    verdict, verdict_reason = _judge(present, reason)
+    verdict, verdict_reason = _judge(present, interval, reason)
     return {
         "value": interval.centre,
         "reason": reason,
@@ -127,7 +130,9 @@ def _worth(runs: Sequence[Measurement]) -> float:
     return sum(effective_samples(r.sequence) if r.sequence else float(len(r.samples)) for r in runs)
 
 
-def _judge(runs: Sequence[Measurement], missing: str | None) -> tuple[str, str | None]:
+def _judge(
+    runs: Sequence[Measurement], interval: Interval, missing: str | None
+) -> tuple[str, str | None]:
     """Return the worst verdict on a value and all reasons for it."""
     if not runs:
         return "NO_DATA", missing
@@ -141,6 +146,10 @@ def _judge(runs: Sequence[Measurement], missing: str | None) -> tuple[str, str |
         held.add(("TOO_FEW", f"{worth:.0f} independent samples, {needed} needed for a p90"))
     if len(runs) < 2:
         held.add(("TOO_FEW", "one repetition: the spread between runs is unknown"))
+    elif interval.low is not None and interval.high is not None and interval.low > 0:
+        factor = interval.high / interval.low
+        if factor > WIDEST:
+            held.add(("TOO_FEW", f"the interval spans a factor of {factor:.2g}: more repetitions"))
     if not held:
         return "VALID", None
     ordered = sorted(held, key=lambda warning: (_WORST_FIRST.index(warning[0]), warning[1]))

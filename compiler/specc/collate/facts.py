@@ -73,7 +73,7 @@ def machine_facts(launches: Sequence[Mapping[str, Json]]) -> list[dict[str, Json
 
 def _steady(hardware: Mapping[str, Json]) -> dict[str, Json]:
     """Return the parts that describe the machine; free memory and temperatures come and go."""
-    named = ("cpu", "gpus", "memory_bytes", "kernel", "unavailable")
+    named = ("cpu", "gpus", "kernel", "unavailable")
     return {key: hardware[key] for key in named if key in hardware}
 
 

@@ -224,7 +224,8 @@ def _y_axis(figure: Figure, rows: Sequence[Mapping[str, Json]]) -> dict[str, Jso
         y["title"] = f"{figure.y_title}, log scale"
         y["scale"] = {"type": "log", "nice": True}
         # a log axis of several decades labels every minor tick unless told otherwise
-        y["axis"] = {"tickCount": max(3, math.ceil(math.log10(max(values) / min(values))))}
+        y["axis"] = {"format": "~s" if max(values) >= 1e5 else "~g"}
+        y["axis"] |= {"tickCount": max(3, math.ceil(math.log10(max(values) / min(values))))}
     else:
         y["scale"] = {"zero": True}
     return y

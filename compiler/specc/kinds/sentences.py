@@ -14,6 +14,7 @@ from specc.kinds.base import Finding
 from specc.model import Json
 
 Cell = Mapping[str, Json]
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def axes_to_draw(axes: Mapping[str, Sequence[Json]]) -> tuple[str | None, tuple[str, ...]]:
@@ -47,8 +48,9 @@ def number(value: float | None) -> str:
     """Return a number with three significant digits, a dash when there is none."""
     if value is None:
         return "–"
-    if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3g}"
+    if value != 0 and not 1e-4 <= abs(value) < 1e7:
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
     if 0 < abs(value) < 1:
         return f"{value:.3g}"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2

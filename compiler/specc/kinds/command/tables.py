@@ -50,6 +50,7 @@ def record_columns() -> Mapping[str, Any]:
         "user_s": pl.Float64(),
         "system_s": pl.Float64(),
         "max_rss_bytes": pl.Int64(),
+        "max_rss_bytes_reason": pl.String(),
     }
 
 
@@ -61,7 +62,9 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
             *keys, "metric", "index", "value", "value_reason", "unit", "better"
         ),
         "processes": records.filter(pl.col("type") == "process").select(
-            *keys, "exit_code", "wall_s", "user_s", "system_s", "max_rss_bytes"
+            *keys,
+            *("exit_code", "wall_s", "user_s", "system_s"),
+            *("max_rss_bytes", "max_rss_bytes_reason"),
         ),
     }
 
@@ -102,14 +105,14 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
     for row in frames["processes"].iter_rows(named=True):
         parts = (row["user_s"], row["system_s"])
         cpu_s = None if None in parts else sum(parts)
-        for metric, value in zip(
-            _PROCESS, (row["wall_s"], cpu_s, row["max_rss_bytes"]), strict=True
-        ):
+        values = (row["wall_s"], cpu_s, row["max_rss_bytes"])
+        reasons = (None, None, row["max_rss_bytes_reason"])
+        for metric, value, why in zip(_PROCESS, values, reasons, strict=True):
             yield Measurement(
                 task=row["task"],
                 metric=metric.name,
                 value=value,
-                reason=None if value is not None else "not measured on this machine",
+                reason=None if value is not None else why or "not measured on this machine",
             )
 
 

@@ -1,0 +1,101 @@
+"""Words and numbers of a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from specc.kinds import sentences
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (None, "–"), (0.0, "0"), (0.9734, "0.973"), (12.345, "12.3"), (123.4, "123"), (1.0, "1"),
+    (12215.2, "12,215"), (1.26e8, "1.26 × 10⁸"), (3.2e-7, "3.2 × 10⁻⁷"), (0.000328, "0.000328"),
+    (-2.5, "-2.5"), (200.0, "200"),
+])
+def test_numbers_have_three_digits(value: float | None, text: str):
+    assert sentences.number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (652 * 2**20, "652 MiB"), (3 * 2**30, "3 GiB"), (2048, "2 KiB"), (12, "12 B"), (None, "– B"),
+])
+def test_bytes_get_the_unit_that_reads_best(value: float | None, text: str):
+    assert sentences.quantity(value, "B") == text
+
+
+def test_the_x_axis_is_the_first_numeric_one_that_varies():
+    axes = {"algo": ["a", "b"], "fixed": [1], "size": [1, 2], "seed": [0, 1]}
+    assert sentences.axes_to_draw(axes) == ("size", ("algo", "seed"))
+
+
+def test_without_a_numeric_axis_words_go_on_the_x_side():
+    assert sentences.axes_to_draw({"algo": ["a", "b"]}) == ("algo", ())
+
+
+def test_without_axes_there_is_no_x():
+    assert sentences.axes_to_draw({}) == (None, ())
+
+
+@pytest.mark.parametrize(("values", "geometric"), [
+    ([1, 2, 4, 8], True), ([10, 20, 30, 40], False), ([0, 1, 2], False), ([1, 2], False),
+])
+def test_geometric_axes_grow_by_factors(values: list[int], geometric: bool):
+    assert sentences.is_geometric(values) is geometric
+
+
+def test_file_names_hold_no_odd_characters():
+    assert sentences.file_name("a/b: c*") == "a_b_c"
+
+
+METRIC = {"name": "t", "label": "Time", "unit": "s", "better": "lower"}
+
+
+def a_summary(*values: tuple[float | None, float | None, float | None]) -> dict[str, Any]:
+    """Cells with (value, low, high) of the one metric."""
+    return {"cells": [
+        {"cell": f"c{n}", "axes": {"n": n},
+         "metrics": {"t": {"value": v, "low": low, "high": high, "n": 2}}}
+        for n, (v, low, high) in enumerate(values)
+    ]}
+
+
+def text_of(*values: tuple[float | None, float | None, float | None], better: str = "lower") -> str:
+    found = sentences.best_and_worst(a_summary(*values), {**METRIC, "better": better})
+    assert found is not None
+    return found.text
+
+
+def test_intervals_apart_are_said_to_be_apart():
+    text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1))
+    assert text.endswith("a factor of 2. Their 95 % intervals don't overlap.")
+
+
+def test_overlapping_intervals_tell_nothing():
+    assert text_of((1, 0.5, 2.5), (2, 0.9, 4.0)).endswith("these runs can't tell the two apart.")
+
+
+def test_without_intervals_the_difference_may_be_chance():
+    text = text_of((1, None, None), (2, None, None))
+    assert text.endswith("there is no interval, so the difference may be chance.")
+
+
+def test_higher_is_better_turns_the_order_round():
+    text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1), better="higher")
+    assert text.startswith("Time is best at n 1")
+
+
+def test_neither_is_better_gives_a_range():
+    text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1), better="none")
+    assert text.startswith("Time ranges at n 0")
+
+
+def test_equal_values_are_no_comparison():
+    text = text_of((2, 1.9, 2.1), (2, 1.9, 2.1))
+    assert text == "Time is 2 s at every point that has a value."
+
+
+def test_one_value_is_no_finding():
+    assert sentences.best_and_worst(a_summary((1, 0.9, 1.1), (None, None, None)), METRIC) is None
+    assert sentences.headline(a_summary((1, 0.9, 1.1)), METRIC) is None
