@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,10 @@ def pin(spec: Path, bundle: Path, results: Iterable[Path] = ()) -> Pinned:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1 << 30
-    data = yaml.load(spec.read_text("utf-8"))
+    text = spec.read_text("utf-8")
+    if re.search(r"^inputs:[^\n]*\n(\s*#[^\n]*\n|\s*\n)*  -", text, re.MULTILINE):
+        yaml.indent(mapping=2, sequence=4, offset=2)  # as the user indents lists
+    data = yaml.load(text)
     written: dict[str, str] = {}
     for declared in data.get("inputs") or ():
         name = declared["name"]
