@@ -110,12 +110,12 @@ def _sizes(task: TaskShape, job: JobShape, partition: Partition) -> Iterator[Com
             "ask for fewer cores, or choose another partition",
         )
     memory = job.memory_bytes or task.memory_bytes
-    offered = partition.get("memory_per_node")
-    if memory and offered and memory > size_bytes(offered):
+    has_memory = partition.get("memory_per_node")
+    if memory and has_memory and memory > size_bytes(has_memory):
         yield _error(
             "E304",
             ("job.memory", "task.memory"),
-            f"partition {name} has {offered} per node; this job asks for {format_size(memory)}",
+            f"partition {name} has {has_memory} per node; this job asks for {format_size(memory)}",
             "ask for less memory, or run fewer tasks side by side",
         )
     gpu_memory = gpu.get("memory")

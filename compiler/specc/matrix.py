@@ -158,7 +158,8 @@ def spellings(document: Document, axes: tuple[Axis, ...]) -> dict[tuple[str, Jso
         for place, value in enumerate(axis.values):
             if isinstance(value, float) or (isinstance(value, int) and not axis.from_range):
                 text = None if axis.from_range else _source_text(document, axis.value_path(place))
-                found[axis.name, value] = text if _reads_as(text, value) else spell(value)
+                as_written = text is not None and _reads_as(text, value)
+                found[axis.name, value] = text if as_written and text else spell(value)
     return found
 
 

@@ -30,7 +30,7 @@ class Mark:
     line: int
     column: int
     end_column: int
-    """Column after the last character marked; same line (a longer value is cut at its line's end)."""
+    """Column after the last character marked; same line (a longer value is cut at line end)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Spec:
     settings_schema: dict[str, Json]
     """The kind's own schema: home of the defaults that identity leaves out."""
     profile: dict[str, Json] | None
-    """Cluster profile with defaults; None means "no cluster named": nothing is checked against one."""
+    """Cluster profile with defaults; None: no cluster is named and none checked."""
     only: Mapping[str, tuple[Json, ...]]
     """`--only AXIS=VALUE`: points outside stay in the matrix as not_run."""
     only_reason: str | None

@@ -98,7 +98,7 @@ def stop_on_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def by_position(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems in the order in which a reader meets them; those of no place come last."""
+    """Return the problems in the order in which a reader meets them, placeless ones last."""
 
     def place(problem: Problem) -> tuple[bool, str, int, int]:
         mark = problem.mark

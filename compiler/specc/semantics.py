@@ -128,10 +128,11 @@ def check_inputs(data: Mapping[str, Json], document: Document) -> Iterator[Probl
                 )
     for place, name in enumerate(declared):
         if name not in used and not _builds_input_names(blocks):
-            at = ("inputs", place)
+            unused = ("inputs", place)
             message = f"input '{name}' is used by no setting"
             hint = f'name it in settings as "input:{name}", or take it out'
-            yield warning("W203", message, mark=document.mark(*at), path=dotted(at), hint=hint)
+            mark = document.mark(*unused)
+            yield warning("W203", message, mark=mark, path=dotted(unused), hint=hint)
 
 
 def check_environments(data: Mapping[str, Json], document: Document) -> Iterator[Problem]:

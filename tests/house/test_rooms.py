@@ -12,7 +12,7 @@ from house import DESK, KINDS, NODE, ROOT, modules, shown, tracked, tree
 KIND_TABLES = ("compiler/specc/kinds/__init__.py", "runtime/specc_runtime/kinds/__init__.py")
 PRINTING = ("compiler/specc/cli.py", "compiler/specc/commands/console.py")
 MACHINES = re.compile(
-    r"/home/(?!me/)\w+/|/root/|/Users/\w+/|https?://(?:\d+\.\d+\.\d+\.\d+|[\w-]+\.(?:internal|local|lan))\b"
+    r"/home/(?!me/)\w+/|/root/|/Users/\w+/|https?://(?!127\.)(?:\d+\.\d+\.\d+\.\d+|[\w-]+\.(?:internal|local|lan))\b"
 )
 PYTHON = [path for path in tracked() if path.suffix == ".py"]
 OURS = [path for path in modules().values() if path.stat().st_size]

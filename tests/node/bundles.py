@@ -76,12 +76,7 @@ def make_bundle(
     shutil.copytree(
         RUNTIME, folder / "runtime" / "specc_runtime", ignore=shutil.ignore_patterns("__pycache__")
     )
-    room = folder / "runtime" / "specc_runtime" / "kinds" / KIND
-    room.mkdir()
-    (room / "__init__.py").touch()
-    (room / "run.py").write_text(_RUN)
-    table = room.parent / "__init__.py"
-    table.write_text(table.read_text() + f'\nKINDS["{KIND}"] = "kinds.{KIND}.run"\n')
+    _add_kind(folder / "runtime" / "specc_runtime" / "kinds")
     for name, text in (files or {}).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +115,15 @@ def make_bundle(
         },
     )
     return folder
+
+
+def _add_kind(kinds: Path) -> None:
+    """Give a copy of the runtime the room of the kind that tests use."""
+    (kinds / KIND).mkdir()
+    (kinds / KIND / "__init__.py").touch()
+    (kinds / KIND / "run.py").write_text(_RUN)
+    table = kinds / "__init__.py"
+    table.write_text(table.read_text() + f'\nKINDS["{KIND}"] = "kinds.{KIND}.run"\n')
 
 
 def _row(index: int, code: str, shards: int) -> dict[str, Any]:

@@ -45,6 +45,17 @@ class Ran:
         return [row for row in self.rows if row["type"] == kind]
 
 
+def _place(bundle: Path, inputs: dict[str, Path]) -> dict[str, str]:
+    """Make a bundle's folder with links to its inputs; return their places in it."""
+    (bundle / "inputs").mkdir(parents=True, exist_ok=True)
+    (bundle / "code").mkdir(exist_ok=True)
+    for name, source in inputs.items():
+        target = bundle / "inputs" / name
+        if not target.exists():
+            target.symlink_to(source)
+    return {name: f"inputs/{name}" for name in inputs}
+
+
 def run_attempt(
     folder: Path,
     module: str,
@@ -59,15 +70,8 @@ def run_attempt(
 ) -> Ran:
     """Run `module`.run on `settings`; inputs are linked into a bundle folder made for it."""
     bundle = folder / "bundle"
-    (bundle / "inputs").mkdir(parents=True, exist_ok=True)
-    (bundle / "code").mkdir(exist_ok=True)
+    paths = _place(bundle, inputs or {})
     (folder / "launch").mkdir(exist_ok=True)
-    paths = {}
-    for name, source in (inputs or {}).items():
-        target = bundle / "inputs" / name
-        if not target.exists():
-            target.symlink_to(source)
-        paths[name] = f"inputs/{name}"
     records, report = folder / "records.jsonl", folder / "report.jsonl"
     for path in (records, report):
         path.unlink(missing_ok=True)

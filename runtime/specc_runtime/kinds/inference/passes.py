@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 
@@ -83,7 +83,7 @@ def warm_up(
 ) -> List[Timed]:
     """Run each distinct shape `runs` times, so that no timed batch is the first of its kind."""
     step = _stepper(forward, device)
-    seen = {}
+    seen: Dict[Tuple[int, int], Batch] = {}
     for batch in batches:
         seen.setdefault(batch.shape, batch)
     return [step(batch) for batch in seen.values() for _ in range(runs)]

@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     @property
     def padded_tokens(self) -> int:
         """Tokens that the model works through, padding included."""
-        return self.input_ids.numel()
+        return int(self.input_ids.numel())
 
 
 @dataclass(frozen=True)
