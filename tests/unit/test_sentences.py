@@ -83,12 +83,13 @@ def test_without_intervals_the_difference_may_be_chance():
 
 def test_higher_is_better_turns_the_order_round():
     text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1), better="higher")
-    assert text.startswith("Time is best at n 1")
+    start = "Time is best with 2 s (1.9 s to 2.1 s, n = 2) at n 1 and worst with 1 s"
+    assert text.startswith(start)
 
 
 def test_neither_is_better_gives_a_range():
     text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1), better="none")
-    assert text.startswith("Time ranges at n 0")
+    assert text.startswith("Time ranges from 1 s (0.9 s to 1.1 s, n = 2) at n 0 to 2 s")
 
 
 def test_equal_values_are_no_comparison():
@@ -96,6 +97,12 @@ def test_equal_values_are_no_comparison():
     assert text == "Time is 2 s at every point that has a value."
 
 
-def test_one_value_is_no_finding():
-    assert sentences.best_and_worst(a_summary((1, 0.9, 1.1), (None, None, None)), METRIC) is None
-    assert sentences.headline(a_summary((1, 0.9, 1.1)), METRIC) is None
+def test_the_only_value_is_stated_without_a_comparison():
+    text = text_of((1, 0.9, 1.1), (None, None, None))
+    assert text == "Time is 1 s (0.9 s to 1.1 s, n = 2) at n 0, which alone has a value."
+
+
+def test_without_a_value_there_is_no_finding():
+    nothing = a_summary((None, None, None))
+    assert sentences.best_and_worst(nothing, METRIC) is None
+    assert sentences.headline(nothing, METRIC) is None

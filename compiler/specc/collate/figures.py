@@ -202,11 +202,15 @@ def _x_axis(
 ) -> dict[str, Json]:
     title = (figure.x or "").replace("_", " ") or None
     values = [row["x"] for row in rows]
+    x: dict[str, Json]
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         labels = [v if isinstance(v, str) else json.dumps(v) for v in order]
-        return {"field": "x", "type": "ordinal", "sort": labels, "title": title}
+        # long words need the slant; the few letters of most values don't
+        angle = {"labelAngle": 0} if sum(map(len, labels)) < 60 else {}
+        x = {"field": "x", "type": "ordinal", "sort": labels, "title": title}
+        return {**x, "axis": angle}
     marks = sorted({v for v in order if isinstance(v, int | float)} | set(values))
-    x: dict[str, Json] = {"field": "x", "type": "quantitative", "title": title}
+    x = {"field": "x", "type": "quantitative", "title": title}
     x["axis"] = {"values": marks, "format": "~r" if max(marks) < 1e6 else "~s"}
     if figure.log_x and min(values) > 0:
         x["scale"] = {"type": "log", "base": 2, "domain": [min(values), max(values)]}

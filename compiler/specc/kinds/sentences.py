@@ -99,10 +99,11 @@ def extremes(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[C
 
 
 def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | None:
-    """Return what a plot of this metric shows, in one line; None with fewer than two values."""
+    """Return what a plot of this metric shows, in one line; None without a value."""
     found = extremes(summary, metric)
     if found is None:
-        return None
+        only = with_value(summary, metric["name"])
+        return f"{metric['label']} is {_value(only[0], metric)} at the only point" if only else None
     best, worst = (_value(cell, metric) for cell in found)
     if best == worst:
         return f"{metric['label']} is {best} at every point"
@@ -114,10 +115,10 @@ def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | N
 
 
 def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
-    """Return a finding on the best and worst point of a metric; None without two values."""
+    """Return a finding on the best and worst point of a metric; None without a value."""
     found = extremes(summary, metric)
     if found is None:
-        return None
+        return _only_value(summary, metric)
     best, worst = found
     name = metric["name"]
     cells = (best["cell"], worst["cell"])
@@ -132,13 +133,22 @@ def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> F
         sure = "Without repetitions there is no interval, so the difference may be chance."
     else:
         sure = "Their 95 % intervals overlap: these runs can't tell the two apart."
-    verb = "ranges" if metric["better"] == "none" else "is best"
-    text = (
-        f"{metric['label']} {verb} at {point(best['axes'])} with {spread(best, metric)} and "
-        f"{'reaches' if verb == 'ranges' else 'worst at'} {point(worst['axes'])} "
-        f"with {spread(worst, metric)}{factor}. {sure}"
-    )
+    first = f"{spread(best, metric)} at {point(best['axes'])}"
+    last = f"{spread(worst, metric)} at {point(worst['axes'])}"
+    verb = "ranges from" if metric["better"] == "none" else "is best with"
+    joint = "to" if metric["better"] == "none" else "and worst with"
+    text = f"{metric['label']} {verb} {first} {joint} {last}{factor}. {sure}"
     return Finding(title=str(metric["label"]), text=text, cells=cells)
+
+
+def _only_value(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
+    cells = with_value(summary, metric["name"])
+    if not cells:
+        return None
+    where = point(cells[0]["axes"])
+    alone = ", which alone has a value" if len(summary["cells"]) > 1 else ""
+    text = f"{metric['label']} is {spread(cells[0], metric)} at {where}{alone}."
+    return Finding(title=str(metric["label"]), text=text, cells=(cells[0]["cell"],))
 
 
 def spread(cell: Cell, metric: Mapping[str, Json]) -> str:
