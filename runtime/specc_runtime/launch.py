@@ -20,12 +20,13 @@ from .contract import categories
 from .contract.fields import Damage
 from .contract.manifest import Manifest, read_manifest
 from .contract.tasks import TaskRow, read_tasks
-from .contract.verify import RESULTS, Verdict, verify
+from .contract.verify import Verdict, verify
 from .environment import EnvironmentFailed, Prepared, environments_root, prepare
 from .execute import Setting, run_shard
 from .log import say
 from .slots import NoDevice, make_slots
 from .slurm_env import find_end, read_allocation, run_id
+from .status import describe_runs, results_folder
 
 Facts = Dict[str, Any]
 _ENTERED = "SPECC_ENTERED"
@@ -46,6 +47,10 @@ def main(argv: Sequence[str]) -> int:
     options.argv = list(argv)
     options.bundle = os.path.abspath(options.bundle)
     try:
+        if options.verb == "status":
+            lines = describe_runs(options.bundle, options.run)
+            sys.stdout.write("".join(line + "\n" for line in lines))
+            return categories.EXIT_OK
         run = run_id()
         entered = os.environ.pop(_ENTERED, None)
         facts = json.loads(entered) if entered is not None else _first_part(options)
@@ -64,7 +69,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="specc_runtime", allow_abbrev=False)
-    shard = parser.add_subparsers(dest="verb", required=True).add_parser(
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    status = verbs.add_parser("status", help="how far a bundle's runs are", allow_abbrev=False)
+    status.add_argument("--bundle", required=True)
+    status.add_argument("--run", metavar="ID")
+    shard = verbs.add_parser(
         "shard", help="run shards of a bundle on this machine", allow_abbrev=False
     )
     shard.add_argument("--bundle", required=True)
@@ -157,7 +166,7 @@ def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
         manifest=manifest,
         tasks=tasks,
         shape=manifest.shape(options.shape),
-        run=os.path.join(_results(options.bundle, manifest.bundle_id), run),
+        run=os.path.join(results_folder(options.bundle, manifest.bundle_id), run),
         allocation=allocation,
         prepared=Prepared(**facts["prepared"]),
         network=facts["network"],
@@ -175,13 +184,6 @@ def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
         return _run_shards(setting, _shards(setting, options))
     finally:
         cached.remove()
-
-
-def _results(bundle: str, bundle_id: str) -> str:
-    asked = os.environ.get("SPECC_RESULTS")
-    return (
-        os.path.join(os.path.abspath(asked), bundle_id) if asked else os.path.join(bundle, RESULTS)
-    )
 
 
 def _shards(setting: Setting, options: argparse.Namespace) -> List[str]:

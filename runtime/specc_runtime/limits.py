@@ -5,10 +5,11 @@ Everything here is best effort: a refusal is returned as False and never raised.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
-from typing import List, Optional, Sequence
+from typing import Container, List, Optional, Sequence
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
@@ -78,6 +79,14 @@ def children() -> List[int]:
             return [int(pid) for pid in file.read().split()]
     except OSError:
         return []
+
+
+def kill_children(keep: Container[int]) -> None:
+    """Kill this process's children, adopted ones included, but those in `keep`."""
+    for pid in children():
+        if pid not in keep:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def signal_name(number: int) -> str:

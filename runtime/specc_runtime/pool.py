@@ -18,6 +18,7 @@ from . import limits, worker
 from .books import Books
 from .classify import OomCounter
 from .fixtures import Fixtures
+from .journal import FULL
 from .running import Place, Running, Todo
 from .signals import Signals
 from .slots import Slot
@@ -88,7 +89,13 @@ class Pool:
 
     def _start(self, todo: Todo, slot: Slot) -> None:
         file = self._books.records(slot)
-        records_fd = file.open()
+        try:
+            records_fd = file.open()
+        except OSError as error:
+            self._queue.appendleft(todo)
+            self._free.append(slot)
+            self._stop_handing_out(DISK_FULL if error.errno in FULL else str(error))
+            return
         neighbours = [running.task_id for running in self._running]
         running = Running(todo, slot, self._books.output(slot, todo), neighbours)
         limit_s = self._place.shape["task"]["time_limit_s"]
@@ -211,7 +218,8 @@ class Pool:
             self._fail(running, status)
         running.close()
         if not self._running:
-            self._end_strays()
+            # nothing runs that an adopted process could belong to
+            limits.kill_children(self._keep.union(self._fixtures.pids()))
 
     def _fail(self, running: Running, status: Optional[int]) -> None:
         if running.pid is None:
@@ -242,16 +250,6 @@ class Pool:
         rules = self._place.on_failure
         rule = rules.get(fields["category"]) or rules.get("transient") or {}
         return running.todo.attempt < int(rule.get("attempts", 1))
-
-    def _end_strays(self) -> None:
-        """Kill adopted processes that left their attempt's group: nothing runs that needs them."""
-        keep = self._keep.union(self._fixtures.pids())
-        for pid in limits.children():
-            if pid not in keep:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
 
     def _look_around(self) -> None:
         for name in self._signals.take():

@@ -1,9 +1,10 @@
 """How the node's own processes are measured.
 
 Bundles are run by real interpreters (`python -I -B -X utf8 …/__main__.py`). `coverage run -m
-pytest` with `patch = ["subprocess", "_exit"]` in pyproject.toml measures them too: isolated mode
-ignores PYTHON* variables but not the .pth file that coverage puts beside itself, forks
-leave through os._exit, and [tool.coverage.paths] folds a bundle's copy of the runtime into this one.
+pytest` measures them too, with `patch = ["subprocess", "_exit", "execv"]` in pyproject.toml:
+isolated mode ignores PYTHON* variables but not the .pth file that coverage puts beside itself,
+forks leave through os._exit, and [tool.coverage.paths] folds a bundle's copy of the runtime into
+this one.
 What is killed by SIGKILL is not measured.
 """
 

@@ -1,0 +1,55 @@
+"""Say how far the runs of a bundle are, from their journals alone.
+
+Rows are not compared with their hashes here: that is for the next launch and for collate.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import List, Optional
+
+from .contract.launches import RunFolder, find_runs
+from .contract.manifest import read_manifest
+from .contract.progress import totals
+from .contract.runs import RunState, TaskState, fold
+from .contract.tasks import read_tasks
+
+_SHOWN = 10
+_WORDS = ("completed", "failed", "running", "not_run", "missing", "invalid")
+
+
+def results_folder(bundle: str, bundle_id: str) -> str:
+    """Return where a bundle's runs stand: $SPECC_RESULTS/<bundle_id>, else its own results/."""
+    asked = os.environ.get("SPECC_RESULTS")
+    if asked:
+        return os.path.join(os.path.abspath(asked), bundle_id)
+    return os.path.join(bundle, "results")
+
+
+def describe_runs(bundle: str, run_id: Optional[str]) -> List[str]:
+    """Return lines about all runs, or one. Raises OSError, Damage, KeyError (no such run)."""
+    found = find_runs(results_folder(bundle, read_manifest(bundle).bundle_id))
+    runs = [run for run in found if run_id is None or run.run_id == run_id]
+    if run_id is not None and not runs:
+        names = ", ".join(run.run_id for run in found) or "none"
+        raise KeyError(f"no run {run_id!r} here; there are: {names}")
+    if not runs:
+        return ["nothing has run yet"]
+    tasks = read_tasks(bundle)
+    return [line for run in runs for line in _run(run, fold(run.path, tasks, check=False))]
+
+
+def _run(run: RunFolder, state: RunState) -> List[str]:
+    counts = totals([state])
+    parts = [f"{vars(counts)[word]} {word}" for word in _WORDS if vars(counts)[word]]
+    lines = [f"{run.run_id}  {counts.percent:.0f} % of {counts.total} tasks: {', '.join(parts)}"]
+    failed = [task for task in state.tasks.values() if task.state == "failed"]
+    lines.extend(f"  {_failure(task)}" for task in failed[:_SHOWN])
+    if len(failed) > _SHOWN:
+        lines.append(f"  … and {len(failed) - _SHOWN} more that failed")
+    return lines
+
+
+def _failure(task: TaskState) -> str:
+    event = task.failure or {}
+    return f"{task.task_id}  {event.get('category')}: {event.get('message')}"
