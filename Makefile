@@ -35,10 +35,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml
 # Points that need a GPU stay in the matrix as not_run where there is none, and nothing is fetched for them.
 only = $(shell ls /dev/nvidia[0-9]* >/dev/null 2>&1 || echo "--only device=cpu --only-reason 'no CUDA device'")
 
-# $(1) spec, $(2) where the report goes. A run with failed tasks still gets its report, and then fails.
+# $(1) spec, $(2) where the report goes, $(3) options of compile. A run with failed tasks still gets its report, and then fails.
 define experiment
 @set -e; \
-bundle=$$($(SPECC) compile $(1) $(only)); \
+bundle=$$($(SPECC) compile $(1) $(3)); \
 $(SPECC) verify "$$bundle"; \
 ended=0; $(SPECC) run "$$bundle" --network off || ended=$$?; \
 $(SPECC) collate "$$bundle" --out $(2); \
@@ -47,10 +47,10 @@ exit $$ended
 endef
 
 benchmark: $(VENV)/.base
-	$(call experiment,specs/inference.yaml,$(OUT)/inference)
+	$(call experiment,specs/inference.yaml,$(OUT)/inference,$(only))
 
 smoke: $(VENV)/.base
-	$(call experiment,specs/inference-smoke.yaml,$(OUT)/smoke)
+	$(call experiment,specs/inference-smoke.yaml,$(OUT)/smoke,)
 
 # System packages are a person's own business; only root in CI gets them unasked.
 test: $(VENV)/.dev
@@ -58,7 +58,8 @@ test: $(VENV)/.dev
 	 else echo "some tests use system packages; to install them: sudo make test-deps"; fi
 	$(MAKE) lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -q --cov --cov-report= -m "not bench"
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile -m "not bench"
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 lint: $(VENV)/.dev

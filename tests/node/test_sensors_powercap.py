@@ -164,7 +164,8 @@ def test_a_counter_for_root_only_is_refused_with_advice(tmp_path):
     root = Path(powercap.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(root)},
+        # without COVERAGE_*: nobody may not write where the measurements go
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         check=False,
