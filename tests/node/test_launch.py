@@ -301,3 +301,18 @@ def test_pin_of_an_unknown_method(tmp_path: Path) -> None:
     entry = {"name": "data", "at": "cluster", "path": str(tmp_path), "pin": "md5:1"}
     with pytest.raises(Damage, match="knows no pin 'md5'"):
         check_inputs([entry], str(tmp_path / "s.json"), full=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
+def test_network_is_cut_off_for_an_ordinary_user_or_said_not_to_be() -> None:
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); os.setgid(65534); os.setuid(65534)\n"
+        "from specc_runtime.isolate import cut_network\n"
+        "refused = cut_network(); import socket\n"
+        "print(refused or [name for _, name in socket.if_nameindex()])"
+    )
+    root = str(bundles.RUNTIME.parent)
+    done = bundles.subprocess.run(
+        [sys.executable, "-c", code, root], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['lo']\n" or done.stdout.startswith(("unshare: ", "/proc/self/"))

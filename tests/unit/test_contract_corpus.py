@@ -50,9 +50,10 @@ def test_reader_and_schema_agree_with_the_corpus(name: str) -> None:
             assert validator.is_valid(document) == good, document
 
 
-def test_every_schema_has_a_corpus_and_a_reader() -> None:
-    stems = {path.name.split(".")[0] for path in (ROOT / "schema" / "contract").iterdir()}
-    assert stems == set(READERS) == {path.stem for path in (ROOT / "tests/contract").iterdir()}
+def test_every_reader_has_a_schema_and_a_corpus() -> None:
+    schemas = {path.name.split(".")[0] for path in (ROOT / "schema" / "contract").iterdir()}
+    assert set(READERS) <= schemas
+    assert set(READERS) == {path.stem for path in (ROOT / "tests" / "contract").iterdir()}
 
 
 def test_complaint_names_the_place() -> None:
