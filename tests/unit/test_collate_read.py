@@ -291,3 +291,58 @@ def test_nothing_is_written_outside_the_output_folder(tmp_path: Path):
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "b").rglob("*")}
     collate([bundle.path], tmp_path / "out")
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "b").rglob("*")} == before
+
+
+def test_work_done_again_by_a_rerun_is_a_duplicate(tmp_path: Path):
+    parent = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run_all(parent)
+    child = a_bundle(
+        tmp_path, points=[{"n": 1}], repetitions=1, parent=parent.bundle_id, name="again"
+    )
+    run_all(child, value=2.0)
+    done = collate([parent.path, child.path], tmp_path / "out")
+    assert counts(done) == {"expected": 1, "completed": 1, "duplicate": 1}
+    assert child.bundle_id in done.completeness["tasks"]["duplicate"][0]["reason"]
+    assert done.summary["cells"][0]["metrics"]["time_s"]["run_values"] == [1.0]
+
+
+def test_a_rerun_of_a_point_that_was_not_run_replaces_the_gap(tmp_path: Path):
+    parent = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1, not_run={0: "no CUDA device"})
+    child = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1, parent=parent.bundle_id)
+    run_all(child)
+    done = collate([parent.path, child.path], tmp_path / "out")
+    assert counts(done) == {"expected": 1, "completed": 1}
+
+
+def test_a_task_that_still_runs_is_missing_for_now(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    bundle.run().launch().start(bundle.tasks[0])
+    done = collate([bundle.path], tmp_path / "out")
+    assert done.completeness["tasks"]["missing"][0]["reason"] == (
+        "attempt 1 in 1-cpu-0000/launch-001 has no end yet"
+    )
+
+
+def test_segments_with_rows_of_another_task_are_damage(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}, {"n": 2}], repetitions=1)
+    first, second = bundle.tasks
+    launch = bundle.run().launch()
+    launch.start(first)
+    segment = launch.write(second, [metric("time_s", 1.0)])
+    launch.event("task_completed", task_id=first["task_id"], attempt=1, slot=0,
+                 segments=[segment], duration_s=1.0, artefacts=[])
+    done = collate([bundle.path], tmp_path / "out")
+    assert counts(done) == {"expected": 2, "missing": 1, "invalid": 1}
+    assert "hold rows of task" in done.summary["damage"][0]["message"]
+
+
+def test_rows_that_are_claimed_twice_make_the_task_invalid(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    task, launch = bundle.tasks[0], bundle.run().launch()
+    launch.start(task)
+    segment = launch.write(task, [metric("time_s", 1.0)])
+    launch.event("task_completed", task_id=task["task_id"], attempt=1, slot=0,
+                 segments=[segment, segment], duration_s=1.0, artefacts=[])
+    done = collate([bundle.path], tmp_path / "out")
+    assert counts(done) == {"expected": 1, "invalid": 1}
+    assert "overlap at byte 0" in done.summary["damage"][0]["message"]

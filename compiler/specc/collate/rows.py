@@ -39,7 +39,6 @@ def read_rows(
     columns: the kind's own fields.   Frame: CORE and `columns`, plus `task`, a place in `tasks`.
     """
     schema = {**CORE, **columns}
-    damage: list[Damage] = []
     wrong: dict[int, str] = {}
     frames = [pl.DataFrame(schema={**schema, "task": pl.Int64()})]
     by_run: dict[str, list[int]] = defaultdict(list)
@@ -47,10 +46,9 @@ def read_rows(
         if task.state == "completed" and task.run_path is not None:
             by_run[task.run_path].append(place)
     for run, places in by_run.items():
-        stretches = _stretches(run, [(place, tasks[place]) for place in places], damage)
+        stretches = _stretches(run, [(place, tasks[place]) for place in places], wrong)
         frames.append(_parse_all(run, stretches, tasks, schema, wrong))
-    for place, message in wrong.items():
-        damage.append(_foreign_or_odd(tasks[place], message))
+    damage = [_foreign_or_odd(tasks[place], message) for place, message in wrong.items()]
     kept = tuple(
         replace(task, state="invalid", reason=wrong[place], segments=()) if place in wrong else task
         for place, task in enumerate(tasks)
@@ -71,7 +69,7 @@ def _foreign_or_odd(task: TaskResult, message: str) -> Damage:
 
 
 def _stretches(
-    run: str, tasks: Iterable[tuple[int, TaskResult]], damage: list[Damage]
+    run: str, tasks: Iterable[tuple[int, TaskResult]], wrong: dict[int, str]
 ) -> list[tuple[int, Segment, bytes]]:
     """Read all segments of a run, opening each file once; their hashes were checked by `fold`."""
     by_file: dict[str, list[tuple[int, Segment]]] = defaultdict(list)
@@ -84,14 +82,9 @@ def _stretches(
         with Path(path).open("rb") as file:
             for place, segment in sorted(wanted, key=lambda one: one[1].offset):
                 if segment.offset < end:
-                    damage.append(
-                        Damage(
-                            file=path,
-                            line=None,
-                            message=f"two segments overlap at byte {segment.offset}",
-                            consequence="both were read: a row may stand twice",
-                        )
-                    )
+                    at = f"{segment.launch}/{segment.file}"
+                    wrong[place] = f"{at}: two segments overlap at byte {segment.offset}"
+                    continue
                 end = segment.offset + segment.bytes
                 file.seek(segment.offset)
                 found.append((place, segment, file.read(segment.bytes)))
