@@ -306,9 +306,10 @@ def test_pin_of_an_unknown_method(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
 def test_network_is_cut_off_for_an_ordinary_user_or_said_not_to_be() -> None:
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); os.setgid(65534); os.setuid(65534)\n"
+        "import os, socket, sys; sys.path.insert(0, sys.argv[1])\n"
         "from specc_runtime.isolate import cut_network\n"
-        "refused = cut_network(); import socket\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "refused = cut_network()\n"
         "print(refused or [name for _, name in socket.if_nameindex()])"
     )
     root = str(bundles.RUNTIME.parent)
