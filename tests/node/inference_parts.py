@@ -1,4 +1,4 @@
-"""Small real parts for the inference tests: checkpoints, a tokenizer and sentences made on the spot."""
+"""Small real parts for the inference tests, made on the spot: checkpoint, vocabulary, sentences."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def a_head(path: Path, *, labels: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def sentences(path: Path, rows: int = 12) -> Path:
-    """Write scored sentences: number, score, text. Good films score 2, bad ones -2, every third 0."""
+    """Write number, score and text: good films score 2, bad ones -2, every third 0."""
     scores = [(2.0, -2.0, 0.0)[n % 3] for n in range(rows)]
     texts = [f"{'very ' * (n % 4)}{'good' if s > 0 else 'bad'} film" for n, s in enumerate(scores)]
     lines = [f"{n}\t{s}\t{t}" for n, (s, t) in enumerate(zip(scores, texts, strict=True))]
