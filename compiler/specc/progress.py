@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 
@@ -30,10 +29,3 @@ class Silent:
 
     def finish(self) -> None:
         """Nothing to show."""
-
-
-def told(progress: Progress, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass blocks on and tell their sizes."""
-    for block in blocks:
-        yield block
-        progress.advance(len(block))
