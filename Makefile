@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SPECC := $(BIN)/specc
 # The CPU build where the machine's pip knows one, the default build elsewhere.
 TORCH := torch==2.13.0
-SYSTEM_PACKAGES := sysbench strace
+SYSTEM_PACKAGES := openssl strace
 OUT := build/report
 
 .PHONY: benchmark smoke test test-deps lint bench docs dev-lock clean help
@@ -72,7 +72,7 @@ test-deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest -q tests/bench -m bench --benchmark-columns=min,median,max
+	$(BIN)/python -m pytest -q tests/bench -m bench --write-figures --benchmark-columns=min,median,max
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m specc.reference

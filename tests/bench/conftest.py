@@ -13,6 +13,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 Figure = Callable[[str, str, str], None]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # a run of some of the measurements must not replace the page
+    parser.addoption("--write-figures", action="store_true", help="write docs/benchmarks.md")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
@@ -24,8 +29,7 @@ def figure(pytestconfig: pytest.Config) -> Iterator[Figure]:
     """Note down a figure: what was measured, how much it is, and what it should be."""
     rows: list[tuple[str, str, str]] = []
     yield lambda what, found, goal: rows.append((what, found, goal))
-    # a part of the figures must not replace the page
-    if rows and not pytestconfig.option.keyword:
+    if pytestconfig.getoption("write_figures", default=False):
         PAGE.write_text(_page(rows), encoding="utf-8")
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# a child's peak memory counts from its fork, so a small process has to start it
+STOPWATCH = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall_s = time.perf_counter() - started
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(code)
+"""
 SPECC = Path(sys.executable).with_name("specc")
 
 
@@ -24,21 +32,15 @@ class Cost:
 
 def cost(*command: str | Path, cwd: Path | None = None, expect: int = 0) -> Cost:
     """Run a command to its end. Raises AssertionError when it ends otherwise than expected."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command],
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", STOPWATCH, *map(str, command)],
         cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
+        text=True,
     )
-    assert process.stderr is not None
-    with process.stderr:
-        told = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall_s = time.perf_counter() - started
-    assert process.returncode == expect, told.decode(errors="replace")
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    assert ended.returncode == expect, ended.stderr
+    wall_s, cpu_s, rss_kib = map(float, ended.stdout.split())
+    return Cost(wall_s, cpu_s, rss_kib / 1024)
 
 
 def command_spec(points: int, *, argv: str = "[/bin/true]") -> str:
