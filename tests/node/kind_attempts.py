@@ -56,6 +56,10 @@ def _place(bundle: Path, inputs: dict[str, Path]) -> dict[str, str]:
     return {name: f"inputs/{name}" for name in inputs}
 
 
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def run_attempt(
     folder: Path,
     module: str,
@@ -110,11 +114,8 @@ def run_attempt(
         check=False,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )
-    reports = (
-        [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
-    )
-    assert reports, ended.stderr
-    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    assert report.exists(), ended.stderr
+    reports, rows = _lines(report), _lines(records)
     return Ran(
         rows=rows, outcome=reports[-1], output=ended.stdout, folder=folder, problems=ended.stderr
     )

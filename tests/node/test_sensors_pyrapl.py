@@ -64,8 +64,8 @@ def measure(*, before: int, after: str, zones: str = "0", mode: str = "644", **e
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", TREE],
         # without COVERAGE_*: nobody may not write where the measurements go
-        env={"PATH": os.environ["PATH"], "ZONES": zones, "BEFORE": str(before), "AFTER": after, "MODE": mode,
-             "PYTHON": sys.executable, "CODE": MEASURE,
+        env={"PATH": os.environ["PATH"], "ZONES": zones, "BEFORE": str(before),
+             "AFTER": after, "MODE": mode, "PYTHON": sys.executable, "CODE": MEASURE,
              "PYTHONPATH": str(Path(pyrapl.__file__).parents[2]), **env},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
