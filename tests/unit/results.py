@@ -93,9 +93,14 @@ def a_bundle(
     path.mkdir(parents=True)
     (path / "manifest.json").write_bytes(data)
     (path / "tasks.jsonl").write_bytes(lines)
-    info = {"bundle_id": bundle_id, "compiled_at": "2026-01-02T03:04:05Z",
-            "command_line": ["specc", "compile", "specs/study.yaml"], "specc_version": "0.1.0",
-            "git": {"commit": "0" * 40, "dirty": False}, "spec_text": "name: study\n"}
+    info = {
+        "bundle_id": bundle_id,
+        "compiled_at": "2026-01-02T03:04:05Z",
+        "command_line": ["specc", "compile", "specs/study.yaml"],
+        "specc_version": "0.1.0",
+        "git": {"commit": "0" * 40, "dirty": False},
+        "spec_text": "name: study\n",
+    }
     (path / "compile.json").write_text(json.dumps(info) + "\n")
     return ABundle(path, bundle_id, tasks, conditions)
 
@@ -139,13 +144,34 @@ def _subject(name: str, data: bytes) -> dict[str, Any]:
 
 def _shape(name: str, condition_id: str) -> dict[str, Any]:
     return {
-        "name": name, "script": "job.sbatch", "environment": "default",
+        "name": name,
+        "script": "job.sbatch",
+        "environment": "default",
         "condition_id": condition_id,
-        "task": {"gpus": 0, "gpu_memory_bytes": None, "cpus": 2, "memory_bytes": None,
-                 "estimate_s": 60, "time_limit_s": 300, "nodes": 1, "processes_per_node": 1},
-        "job": {"nodes": 1, "gpus_per_node": 0, "cpus_per_node": 2, "memory_bytes": None,
-                "time_limit_s": 3600, "max_running": None, "exclusive": False, "partition": None},
-        "slots": 1, "waves": 1, "shards": 1, "fixtures": [],
+        "task": {
+            "gpus": 0,
+            "gpu_memory_bytes": None,
+            "cpus": 2,
+            "memory_bytes": None,
+            "estimate_s": 60,
+            "time_limit_s": 300,
+            "nodes": 1,
+            "processes_per_node": 1,
+        },
+        "job": {
+            "nodes": 1,
+            "gpus_per_node": 0,
+            "cpus_per_node": 2,
+            "memory_bytes": None,
+            "time_limit_s": 3600,
+            "max_running": None,
+            "exclusive": False,
+            "partition": None,
+        },
+        "slots": 1,
+        "waves": 1,
+        "shards": 1,
+        "fixtures": [],
     }
 
 
@@ -163,14 +189,27 @@ class ARun:
         launch = f"{shard}/launch-{self.count[shard]:03d}"
         (self.path / launch).mkdir(parents=True)
         value = {
-            "schema_version": 1, "bundle_id": self.bundle.bundle_id, "run_id": self.path.name,
-            "shard_id": shard, "launch": launch.split("/")[1], "shape": shape,
+            "schema_version": 1,
+            "bundle_id": self.bundle.bundle_id,
+            "run_id": self.path.name,
+            "shard_id": shard,
+            "launch": launch.split("/")[1],
+            "shape": shape,
             "condition_id": self.bundle.conditions[shape],
-            "host": "node-1", "user_id": 1000, "pid": 4242, "started_epoch_ns": START_NS,
-            "anchor": {"t_ns": 0, "epoch_ns": START_NS}, "network": "isolated", "slurm": {},
+            "host": "node-1",
+            "user_id": 1000,
+            "pid": 4242,
+            "started_epoch_ns": START_NS,
+            "anchor": {"t_ns": 0, "epoch_ns": START_NS},
+            "network": "isolated",
+            "slurm": {},
             "python": "3.11.2",
-            "environment": {"name": "default", "mode": "inherit", "path": "/usr",
-                            "packages": {"numpy": "2.0.0"}},
+            "environment": {
+                "name": "default",
+                "mode": "inherit",
+                "path": "/usr",
+                "packages": {"numpy": "2.0.0"},
+            },
             "hardware": {"cpu": {"model": "AMD EPYC 7763 64-Core Processor"}, "gpus": []},
             "bundle_verified": "full",
         }
@@ -203,8 +242,15 @@ class ALaunch:
             file.write(json.dumps(value) + "\n")
 
     def start(self, task: Mapping[str, Any], attempt: int = 1) -> None:
-        self.event("task_started", task_id=task["task_id"], attempt=attempt, slot=0, pid=7,
-                   gpu=None, neighbours=[])
+        self.event(
+            "task_started",
+            task_id=task["task_id"],
+            attempt=attempt,
+            slot=0,
+            pid=7,
+            gpu=None,
+            neighbours=[],
+        )
 
     def write(
         self, task: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], attempt: int = 1
@@ -219,39 +265,81 @@ class ALaunch:
         offset = self.records.stat().st_size if self.records.exists() else 0
         with self.records.open("ab") as file:
             file.write(data)
-        return {"launch": self.launch, "file": self.records.name, "offset": offset,
-                "bytes": len(data), "rows": data.count(b"\n"), "sha256": sha256(data)}
+        return {
+            "launch": self.launch,
+            "file": self.records.name,
+            "offset": offset,
+            "bytes": len(data),
+            "rows": data.count(b"\n"),
+            "sha256": sha256(data),
+        }
 
     def complete(
         self, task: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], attempt: int = 1
     ) -> dict[str, Any]:
         self.start(task, attempt)
         segment = self.write(task, rows, attempt)
-        self.event("task_completed", task_id=task["task_id"], attempt=attempt, slot=0,
-                   segments=[segment], duration_s=1.5, artefacts=[])
+        self.event(
+            "task_completed",
+            task_id=task["task_id"],
+            attempt=attempt,
+            slot=0,
+            segments=[segment],
+            duration_s=1.5,
+            artefacts=[],
+        )
         return segment
 
     def fail(
         self, task: Mapping[str, Any], category: str = "program", attempt: int = 1, **fields: Any
     ) -> None:
         self.start(task, attempt)
-        value = {"category": category, "transient": False, "type": None,
-                 "message": "the program ended with exit code 1", "exit_code": 1, "signal": None,
-                 "stderr_tail": ["boom"], "evidence": {}, "suggestion": "read output.0.log",
-                 "will_retry": False, "duration_s": 0.5}
-        self.event("task_failed", task_id=task["task_id"], attempt=attempt, slot=0,
-                   **{**value, **fields})
+        value = {
+            "category": category,
+            "transient": False,
+            "type": None,
+            "message": "the program ended with exit code 1",
+            "exit_code": 1,
+            "signal": None,
+            "stderr_tail": ["boom"],
+            "evidence": {},
+            "suggestion": "read output.0.log",
+            "will_retry": False,
+            "duration_s": 0.5,
+        }
+        self.event(
+            "task_failed", task_id=task["task_id"], attempt=attempt, slot=0, **{**value, **fields}
+        )
 
     def end(self) -> None:
         self.event("launch_ended", exit_code=0, reason=None, counts={})
 
 
-def metric(name: str, value: float | None, unit: str = "s", better: str = "lower",
-           index: int = 0, reason: str | None = None) -> dict[str, Any]:
-    return {"type": "metric", "metric": name, "value": value, "value_reason": reason,
-            "unit": unit, "better": better, "index": index}
+def metric(
+    name: str,
+    value: float | None,
+    unit: str = "s",
+    better: str = "lower",
+    index: int = 0,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "type": "metric",
+        "metric": name,
+        "value": value,
+        "value_reason": reason,
+        "unit": unit,
+        "better": better,
+        "index": index,
+    }
 
 
 def process(wall_s: float = 1.0) -> dict[str, Any]:
-    return {"type": "process", "exit_code": 0, "wall_s": wall_s, "user_s": wall_s * 0.8,
-            "system_s": wall_s * 0.1, "max_rss_bytes": 20_000_000}
+    return {
+        "type": "process",
+        "exit_code": 0,
+        "wall_s": wall_s,
+        "user_s": wall_s * 0.8,
+        "system_s": wall_s * 0.1,
+        "max_rss_bytes": 20_000_000,
+    }

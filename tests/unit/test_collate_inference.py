@@ -119,8 +119,9 @@ def test_the_spec_names_the_reference_cell(tmp_path: Path):
 
 
 def test_another_argmax_lowers_the_agreement(tmp_path: Path):
-    bundle = a_bundle(tmp_path, kind="inference", points=[{"batch_size": 1}, {"batch_size": 2}],
-                      repetitions=1)
+    bundle = a_bundle(
+        tmp_path, kind="inference", points=[{"batch_size": 1}, {"batch_size": 2}], repetitions=1
+    )
     launch = bundle.run().launch()
     launch.complete(bundle.tasks[0], rows("cpu", 1, logits=[[0.0, 1.0], [0.0, 1.0]]))
     launch.complete(bundle.tasks[1], rows("cpu", 2, logits=[[0.0, 1.0], [3.0, 1.0]]))
@@ -136,8 +137,9 @@ def test_without_any_energy_the_reason_stands_in_every_cell(tmp_path: Path):
 
 
 def one_cell(tmp_path: Path, *, repetitions: int = 2, **changes: Any) -> Any:
-    bundle = a_bundle(tmp_path, kind="inference", points=[{"batch_size": 1}],
-                      repetitions=repetitions)
+    bundle = a_bundle(
+        tmp_path, kind="inference", points=[{"batch_size": 1}], repetitions=repetitions
+    )
     launch = bundle.run().launch()
     for task in bundle.tasks:
         launch.complete(task, rows("cpu", 1, seed=task["repetition"], **changes))
@@ -208,7 +210,13 @@ def test_neighbours_contaminate(tmp_path: Path):
 def test_tables_name_the_point_of_every_row(study: Any):
     table = pl.read_parquet(study.out / "tables/batches.parquet")
     assert table.columns[:7] == [
-        "cell", "bundle_id", "run_id", "task_id", "repetition", "axis_batch_size", "axis_device",
+        "cell",
+        "bundle_id",
+        "run_id",
+        "task_id",
+        "repetition",
+        "axis_batch_size",
+        "axis_device",
     ]
     assert table.height == 12 * 65
 

@@ -158,8 +158,15 @@ def test_rows_of_a_resumed_task_come_from_both_launches(tmp_path: Path):
         second.write(task, [metric("time_s", 3.0, index=1)], attempt=2),
     ]
     second.start(task, 2)
-    second.event("task_completed", task_id=task["task_id"], attempt=2, slot=0, segments=segments,
-                 duration_s=1.0, artefacts=[])
+    second.event(
+        "task_completed",
+        task_id=task["task_id"],
+        attempt=2,
+        slot=0,
+        segments=segments,
+        duration_s=1.0,
+        artefacts=[],
+    )
     done = collate([bundle.path], tmp_path / "out")
     assert done.summary["cells"][0]["metrics"]["time_s"]["run_values"] == [2.0]
 
@@ -234,10 +241,13 @@ def test_one_run_in_two_places_is_refused(tmp_path: Path):
         collate([bundle.path, tmp_path / "copy"], tmp_path / "out")
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda p: p / "nothing", "is not a folder"),
-    (lambda p: (p / "empty").mkdir() or p / "empty", "no bundle at"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: p / "nothing", "is not a folder"),
+        (lambda p: (p / "empty").mkdir() or p / "empty", "no bundle at"),
+    ],
+)
 def test_nothing_to_collate_is_said(tmp_path: Path, make, message: str):
     with pytest.raises(ResultsInvalid, match=message) as caught:
         collate([make(tmp_path)], tmp_path / "out")
@@ -329,8 +339,15 @@ def test_segments_with_rows_of_another_task_are_damage(tmp_path: Path):
     launch = bundle.run().launch()
     launch.start(first)
     segment = launch.write(second, [metric("time_s", 1.0)])
-    launch.event("task_completed", task_id=first["task_id"], attempt=1, slot=0,
-                 segments=[segment], duration_s=1.0, artefacts=[])
+    launch.event(
+        "task_completed",
+        task_id=first["task_id"],
+        attempt=1,
+        slot=0,
+        segments=[segment],
+        duration_s=1.0,
+        artefacts=[],
+    )
     done = collate([bundle.path], tmp_path / "out")
     assert counts(done) == {"expected": 2, "missing": 1, "invalid": 1}
     assert "hold rows of task" in done.summary["damage"][0]["message"]
@@ -341,8 +358,15 @@ def test_rows_that_are_claimed_twice_make_the_task_invalid(tmp_path: Path):
     task, launch = bundle.tasks[0], bundle.run().launch()
     launch.start(task)
     segment = launch.write(task, [metric("time_s", 1.0)])
-    launch.event("task_completed", task_id=task["task_id"], attempt=1, slot=0,
-                 segments=[segment, segment], duration_s=1.0, artefacts=[])
+    launch.event(
+        "task_completed",
+        task_id=task["task_id"],
+        attempt=1,
+        slot=0,
+        segments=[segment, segment],
+        duration_s=1.0,
+        artefacts=[],
+    )
     done = collate([bundle.path], tmp_path / "out")
     assert counts(done) == {"expected": 1, "invalid": 1}
     assert "overlap at byte 0" in done.summary["damage"][0]["message"]

@@ -65,13 +65,19 @@ def test_documents_fit_their_schemas(study: str, name: str, request: pytest.Fixt
     schema = json.loads((folder("schema") / f"contract/{name}.schema.json").read_text())
     file = "summary.json" if name == "summary" else "results-r1.json"
     Draft202012Validator.check_schema(schema)
-    assert [e.message for e in Draft202012Validator(schema).iter_errors(
-        json.loads(read(done, file)))] == []
+    assert [
+        e.message for e in Draft202012Validator(schema).iter_errors(json.loads(read(done, file)))
+    ] == []
 
 
 def test_checksums_are_those_that_sha256sum_computes(command: Any):
-    done = subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"],
-                          cwd=command.out, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"],
+        cwd=command.out,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -83,8 +89,14 @@ def test_checksums_name_every_file(command: Any):
 
 def test_inference_has_exactly_four_plots_as_png_and_svg(inference: Any):
     assert sorted(p.name for p in (inference.out / "plots").iterdir()) == [
-        "energy_per_sample.png", "energy_per_sample.svg", "latency.png", "latency.svg",
-        "peak_memory.png", "peak_memory.svg", "throughput.png", "throughput.svg",
+        "energy_per_sample.png",
+        "energy_per_sample.svg",
+        "latency.png",
+        "latency.svg",
+        "peak_memory.png",
+        "peak_memory.svg",
+        "throughput.png",
+        "throughput.svg",
     ]
 
 

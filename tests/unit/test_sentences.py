@@ -9,18 +9,37 @@ import pytest
 from specc.kinds import sentences
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (None, "–"), (0.0, "0"), (0.9734, "0.973"), (12.345, "12.3"), (123.4, "123"), (1.0, "1"),
-    (12215.2, "12,215"), (1.26e8, "1.26 × 10⁸"), (3.2e-7, "3.2 × 10⁻⁷"), (0.000328, "0.000328"),
-    (-2.5, "-2.5"), (200.0, "200"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "0"),
+        (0.9734, "0.973"),
+        (12.345, "12.3"),
+        (123.4, "123"),
+        (1.0, "1"),
+        (12215.2, "12,215"),
+        (1.26e8, "1.26 × 10⁸"),
+        (3.2e-7, "3.2 × 10⁻⁷"),
+        (0.000328, "0.000328"),
+        (-2.5, "-2.5"),
+        (200.0, "200"),
+    ],
+)
 def test_numbers_have_three_digits(value: float | None, text: str):
     assert sentences.number(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (652 * 2**20, "652 MiB"), (3 * 2**30, "3 GiB"), (2048, "2 KiB"), (12, "12 B"), (None, "– B"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (652 * 2**20, "652 MiB"),
+        (3 * 2**30, "3 GiB"),
+        (2048, "2 KiB"),
+        (12, "12 B"),
+        (None, "– B"),
+    ],
+)
 def test_bytes_get_the_unit_that_reads_best(value: float | None, text: str):
     assert sentences.quantity(value, "B") == text
 
@@ -38,9 +57,15 @@ def test_without_axes_there_is_no_x():
     assert sentences.axes_to_draw({}) == (None, ())
 
 
-@pytest.mark.parametrize(("values", "geometric"), [
-    ([1, 2, 4, 8], True), ([10, 20, 30, 40], False), ([0, 1, 2], False), ([1, 2], False),
-])
+@pytest.mark.parametrize(
+    ("values", "geometric"),
+    [
+        ([1, 2, 4, 8], True),
+        ([10, 20, 30, 40], False),
+        ([0, 1, 2], False),
+        ([1, 2], False),
+    ],
+)
 def test_geometric_axes_grow_by_factors(values: list[int], geometric: bool):
     assert sentences.is_geometric(values) is geometric
 
@@ -54,11 +79,16 @@ METRIC = {"name": "t", "label": "Time", "unit": "s", "better": "lower"}
 
 def a_summary(*values: tuple[float | None, float | None, float | None]) -> dict[str, Any]:
     """Cells with (value, low, high) of the one metric."""
-    return {"cells": [
-        {"cell": f"c{n}", "axes": {"n": n},
-         "metrics": {"t": {"value": v, "low": low, "high": high, "n": 2}}}
-        for n, (v, low, high) in enumerate(values)
-    ]}
+    return {
+        "cells": [
+            {
+                "cell": f"c{n}",
+                "axes": {"n": n},
+                "metrics": {"t": {"value": v, "low": low, "high": high, "n": 2}},
+            }
+            for n, (v, low, high) in enumerate(values)
+        ]
+    }
 
 
 def text_of(*values: tuple[float | None, float | None, float | None], better: str = "lower") -> str:
