@@ -75,7 +75,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/bench -m bench --write-figures --benchmark-columns=min,median,max
 
 docs: $(VENV)/.dev
-	$(BIN)/python -m specc.reference
+	$(BIN)/python -m specc.handbook.reference
 
 dev-lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate \

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from specc.matrix import axes_of
+from specc.language.units import format_duration, format_size
+from specc.matrix.points import axes_of
 from specc.model import Json, Plan, Shape
-from specc.packing import margin_s
-from specc.plan_checks import hours_sum, short
-from specc.units import format_duration, format_size
+from specc.packing.checks import hours_sum, short
+from specc.packing.shards import margin_s
 
 MOST_REMOVED_SHOWN = 20
 

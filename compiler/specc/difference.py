@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.expand_checks import point_name
+from specc.matrix.point_checks import point_name
 from specc.model import Expansion, Json
 from specc_runtime.contract.tasks import read_tasks
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from specc.language.suggest import did_you_mean
 from specc.model import Document, Json, JsonPath, Mark, SourceFile
 from specc.problems import Problem, SpecInvalid, error
 from specc.resources import cluster_names, cluster_profile
 from specc.stages.load import load
 from specc.stages.parse import Parsed, parse
 from specc.stages.validate import validate
-from specc.suggest import did_you_mean
 
 MAX_FILES = 100
 PROFILE = "$profile"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from specc.bundling.portable import named_environments
 from specc.locking.fetch import fetch_wheels
 from specc.locking.hub import fetch_hub
 from specc.locking.lockfile import Lock, LockedEnvironment, LockedInput
@@ -17,7 +18,6 @@ from specc.locking.store import Store
 from specc.locking.target import Request, request_for
 from specc.locking.tools import ToolFailed
 from specc.model import Json, JsonPath, Spec
-from specc.portable import named_environments
 from specc.problems import Problem, SpecInvalid, error
 from specc.progress import Progress, Silent
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from specc.bundling.provenance import provenance
 from specc.frontend import parse_spec
 from specc.kinds import plan_room
 from specc.lock import lock_environments, lock_inputs
@@ -13,7 +14,6 @@ from specc.locking.lockfile import Lock, lock_path, read_lock, write_lock
 from specc.model import Bundle, Expansion, Facts, Json, Plan, Spec
 from specc.problems import Problem, stop_on_errors
 from specc.progress import Progress
-from specc.provenance import provenance
 from specc.stages.expand import expand
 from specc.stages.plan import make_plan
 from specc.stages.render import render

@@ -11,11 +11,15 @@ from house import DESK, KINDS, NODE, imports, modules, ours, type_only
 DESK_LIBRARIES = {
     "typer": ("specc.cli", "specc.commands.*"),
     "rich": ("specc.commands.console",),
-    "ruamel": ("specc.stages.parse", "specc.stages.render", "specc.yaml_*", "specc.pin"),
-    "jsonschema": ("specc.stages.validate", "specc.settings_check", "specc.resource_check"),
+    "ruamel": ("specc.stages.parse", "specc.stages.render", "specc.language.*", "specc.pin"),
+    "jsonschema": (
+        "specc.stages.validate",
+        "specc.language.settings_check",
+        "specc.packing.resource_check",
+    ),
     "markupsafe": ("specc.collate.html",),
     "jinja2": ("specc.stages.render", "specc.collate.*", "specc.kinds.*"),
-    "rfc8785": ("specc.canonical",),
+    "rfc8785": ("specc.bundling.canonical",),
     "polars": ("specc.collate.*", "specc.analysis.*", "specc.kinds.*"),
     "altair": ("specc.collate.*", "specc.kinds.*"),
     "vl_convert": ("specc.collate.*",),

@@ -74,7 +74,9 @@ def test_what_the_spec_states_is_checked(tmp_path):
     assert refused(path, **SCORED, records=13) == (
         "its number of records is 12, but the spec says 13"
     )
-    assert refused(path, **SCORED, md5="0" * 32) == f"its md5 is {md5}, but the spec says {'0' * 32}"
+    assert (
+        refused(path, **SCORED, md5="0" * 32) == f"its md5 is {md5}, but the spec says {'0' * 32}"
+    )
     assert refused(path, **SCORED, sha256="0" * 64).startswith("its sha256 is ")
     assert read_dataset(str(path), {**SCORED, "records": 12, "md5": md5}).texts
 
@@ -94,7 +96,9 @@ def test_what_cannot_be_read_says_where(tmp_path):
         "byte 2 is not utf-8; set dataset.encoding"
     )
     (tmp_path / "h").write_text("a\tb\n")
-    assert refused(tmp_path / "h", header=True, text="c") == "there is no column 'c'; there are a, b"
+    assert (
+        refused(tmp_path / "h", header=True, text="c") == "there is no column 'c'; there are a, b"
+    )
 
 
 def test_sentences_become_word_pieces_between_special_tokens(tmp_path):

@@ -114,7 +114,9 @@ def test_dtype_and_attention_are_what_was_asked_for():
 
 
 def test_eager_and_sdpa_agree():
-    eager, sdpa = (logits(load_model("cpu", {"config": TINY}, attention=a)) for a in ("eager", "sdpa"))
+    eager, sdpa = (
+        logits(load_model("cpu", {"config": TINY}, attention=a)) for a in ("eager", "sdpa")
+    )
     assert (eager - sdpa).abs().max() < 1e-5
 
 

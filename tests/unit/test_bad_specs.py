@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from specc.diagnostics import render_text
-from specc.explain import catalogue
+from specc.handbook.explain import catalogue
 from specc.pipeline import check_spec
 from specc.problems import Problem, SpecInvalid
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from studies import a_study, plan
 
-from specc.accelerators import capability_unserved, cuda_version, driver_too_old
+from specc.packing.accelerators import capability_unserved, cuda_version, driver_too_old
 from specc.problems import SpecInvalid
 
 CLUSTER = """cluster:

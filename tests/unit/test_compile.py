@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from archives_made import a_wheel
 
-from specc.hashing import sha256_file
+from specc.bundling.hashing import sha256_file
 from specc.locking import tools
 from specc.locking.lockfile import read_lock
 from specc.locking.tools import uv_version

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from studies import a_study, argv, tasks
 
-from specc.matrix import axes_of
+from specc.language.semantics import check_axes_used
+from specc.matrix.points import axes_of
+from specc.matrix.recipes import Recipes, has_conditional_defaults, schemas_at
 from specc.model import Json
 from specc.problems import SpecInvalid
-from specc.recipes import Recipes, has_conditional_defaults, schemas_at
-from specc.semantics import check_axes_used
 
 
 def last_argument(text: str) -> list[Json]:
@@ -147,8 +147,8 @@ def test_unknown_environment_from_an_axis_is_blamed_there() -> None:
 
 
 def test_equal_points_name_both_and_what_does_not_matter() -> None:
-    from specc.expand_checks import check_duplicates
-    from specc.matrix import axes_of, build
+    from specc.matrix.point_checks import check_duplicates
+    from specc.matrix.points import axes_of, build
 
     study = a_study("matrix: {axes: {n: [1, 2]}}\n")
     one, two = study.expansion.tasks
@@ -205,7 +205,7 @@ def test_override_below_a_value_of_another_type_is_blamed() -> None:
 
 
 def test_long_rows_of_numbers_are_checked_at_their_ends() -> None:
-    from specc.settings_check import _telling
+    from specc.language.settings_check import _telling
 
     row = tuple(range(100))
     assert _telling(row, {"type": "integer", "minimum": 5}) == (0, 99)

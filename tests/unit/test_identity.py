@@ -12,8 +12,8 @@ from pathlib import Path
 
 from studies import a_study, argv, ids
 
-from specc.canonical import canonical
-from specc.identity import Identity, declared_pins, input_name, strip_defaults
+from specc.bundling.canonical import canonical
+from specc.matrix.identity import Identity, declared_pins, input_name, strip_defaults
 from specc.model import Json
 from specc.pipeline import check_spec
 from specc.stages.expand import expand

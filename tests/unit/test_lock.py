@@ -12,7 +12,7 @@ import pytest
 from archives_made import a_wheel, an_sdist
 from bundling import a_spec
 
-from specc.hashing import sha256_file
+from specc.bundling.hashing import sha256_file
 from specc.lock import lock_environments, lock_inputs
 from specc.locking import tools
 from specc.locking.lockfile import Lock, lock_path, read_lock, write_lock

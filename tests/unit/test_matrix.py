@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from studies import a_study, expansion, points, tasks
 
-from specc.conditions import compile_condition, describe_condition, same
-from specc.matrix import range_length, range_values
+from specc.matrix.conditions import compile_condition, describe_condition, same
+from specc.matrix.points import range_length, range_values
 from specc.problems import SpecInvalid
 
 

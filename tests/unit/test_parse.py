@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from specc.language.scalars import Refused, plain_value
 from specc.model import JsonPath, Mark, SourceFile
 from specc.problems import SpecInvalid
 from specc.stages.parse import Parsed, parse
-from specc.yaml_scalars import Refused, plain_value
 
 LIMIT_S = 8 if sys.gettrace() else 2  # measuring coverage slows the parser down
 

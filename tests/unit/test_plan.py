@@ -7,9 +7,9 @@ from dataclasses import replace
 from studies import a_study, plan, tasks
 
 from specc.model import JobShape, Shape, TaskShape
-from specc.packing import limit_needed_s, margin_s, order_tasks, pack, waves_in
-from specc.plan_checks import short
-from specc.shapes import per_node, slots
+from specc.packing.checks import short
+from specc.packing.shapes import per_node, slots
+from specc.packing.shards import limit_needed_s, margin_s, order_tasks, pack, waves_in
 from specc.stages.plan import make_plan
 
 TASK = TaskShape(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from specc.explain import UnknownCode, catalogue, explain
-from specc.reference import pages, write_pages
+from specc.handbook.explain import UnknownCode, catalogue, explain
+from specc.handbook.reference import pages, write_pages
+from specc.language.suggest import closest, did_you_mean
 from specc.resources import cluster_names, example, folder, kinds, schema, schema_text
-from specc.suggest import closest, did_you_mean
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = sorted(
@@ -24,7 +24,7 @@ SCHEMAS = sorted(
 @pytest.mark.parametrize("name", ["reference.md", "errors.md"])
 def test_generated_page_is_up_to_date(name: str) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert written == pages()[name], "run: python -m specc.reference"
+    assert written == pages()[name], "run: python -m specc.handbook.reference"
 
 
 def test_pages_are_written_to_a_folder(tmp_path: Path) -> None:

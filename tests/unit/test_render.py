@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from bundling import SETTINGS, a_job_shape, a_plan, a_spec, a_task_shape
 
+from specc.bundling.shell import Directive, directives, shell_value, slurm_time
 from specc.model import EnvironmentFact, Json, Plan
-from specc.shell import Directive, directives, shell_value, slurm_time
 from specc.stages.render import render
 
 

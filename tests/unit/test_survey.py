@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bundling import a_spec
 
-from specc.hashing import HashMemory
+from specc.bundling.hashing import HashMemory
 from specc.locking.lockfile import Lock, LockedEnvironment, LockedFile
 from specc.locking.store import Store
 from specc.locking.target import request_for

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from specc.language.units import duration_s, format_duration, format_size, size_bytes
 from specc.resources import schema
-from specc.units import duration_s, format_duration, format_size, size_bytes
 
 DURATIONS = {
     "90s": 90.0,

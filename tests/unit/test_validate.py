@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from specc.defaults import fill_defaults
 from specc.frontend import check_front
+from specc.language.defaults import fill_defaults
 from specc.problems import Problem
 from specc.resources import kinds, schema
 from specc.stages.validate import dotted, settings_problems, validate_settings

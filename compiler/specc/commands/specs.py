@@ -48,7 +48,8 @@ def init(
     list_: Annotated[bool, typer.Option("--list", help="List kinds and example specs.")] = False,
 ) -> Answer:
     """Write a commented starter spec that compiles."""
-    from specc import resources, starters
+    from specc import resources
+    from specc.handbook import starters
 
     kinds = resources.kinds()
     if list_ or kind is None:
@@ -163,7 +164,7 @@ def chosen(only: list[str] | None) -> dict[str, tuple[Json, ...]]:
 
 
 def _value(text: str) -> Json:
-    from specc.yaml_scalars import Refused, plain_value
+    from specc.language.scalars import Refused, plain_value
 
     value = plain_value(text) if text else text
     return text if isinstance(value, Refused) else value
@@ -174,7 +175,7 @@ def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="Code of a problem, e.g. E207.")],
 ) -> Answer:
     """Tell more about an error or a warning."""
-    from specc.explain import explain as explain_code
+    from specc.handbook.explain import explain as explain_code
 
     found = explain_code(code)
     return Answer(text=found, data={"code": code.upper(), "text": found})
@@ -199,6 +200,6 @@ def schema(
 
 def unknown(noun: str, name: str, known: tuple[str, ...]) -> Usage:
     """Build the error for a name that is not among those known."""
-    from specc.suggest import did_you_mean
+    from specc.language.suggest import did_you_mean
 
     return Usage(f"there is no {noun} '{name}'", hint=did_you_mean(name, known, noun=f"{noun}s"))

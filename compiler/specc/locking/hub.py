@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from specc.hashing import BLOCK_BYTES
+from specc.bundling.hashing import BLOCK_BYTES
 from specc.locking.lockfile import LockedInput, LockedPath
 from specc.locking.store import Store
 from specc.locking.tools import ToolFailed

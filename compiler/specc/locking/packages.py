@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from specc.hashing import sha256_file
+from specc.bundling.hashing import sha256_file
 from specc.locking.archives import NoSuchMember, take
 from specc.locking.lockfile import LockedInput, LockedPath
 from specc.locking.store import Store

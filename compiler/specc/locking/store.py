@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from specc.hashing import cache_root, sha256_file
+from specc.bundling.hashing import cache_root, sha256_file
 
 
 class Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from specc.canonical import canonical_sha256
+from specc.bundling.canonical import canonical_sha256
 from specc.model import Json
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specc.expand_checks import check_condition_use, check_count, check_duplicates
-from specc.identity import Identity, declared_pins
 from specc.kinds import plan_room
 from specc.kinds.base import PlanRoom
-from specc.matrix import Matrix, axes_of, build, only_test
+from specc.language.semantics import check_axes_used
+from specc.language.settings_check import check_points
+from specc.matrix.identity import Identity, declared_pins
+from specc.matrix.point_checks import check_condition_use, check_count, check_duplicates
+from specc.matrix.points import Matrix, axes_of, build, only_test
+from specc.matrix.recipes import Recipe, Recipes
 from specc.model import Expansion, Json, Removed, Spec, Task
+from specc.packing.resource_check import check_resources
+from specc.packing.shapes import Resources, job_shape, task_shape
 from specc.problems import Problem, by_position
-from specc.recipes import Recipe, Recipes
-from specc.resource_check import check_resources
-from specc.semantics import check_axes_used
-from specc.settings_check import check_points
-from specc.shapes import Resources, job_shape, task_shape
 
 
 def expand(

@@ -9,9 +9,9 @@ import os
 import stat
 from pathlib import Path
 
+from specc.language.suggest import closest
 from specc.model import Mark, SourceFile
 from specc.problems import Problem, SpecInvalid, error
-from specc.suggest import closest
 
 MAX_BYTES = 1 << 20
 """A spec is a matrix, tens of lines; a megabyte of YAML takes a second to scan."""

@@ -23,10 +23,10 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from specc.language.scalars import Refused, plain_value
+from specc.language.syntax import impossible_escape, syntax_problem
 from specc.model import Json, JsonPath, Mark, SourceFile
 from specc.problems import Problem, SpecInvalid, error
-from specc.yaml_scalars import Refused, plain_value
-from specc.yaml_syntax import impossible_escape, syntax_problem
 
 MAX_DEPTH = 50
 MAX_VALUES = 20_000

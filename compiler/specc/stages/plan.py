@@ -10,14 +10,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from specc.blame import Blame
-from specc.cluster import Complaint, choose_partition
-from specc.identity import condition_id
 from specc.kinds import plan_room
 from specc.kinds.base import PlanRoom
+from specc.language.blame import Blame
+from specc.matrix.identity import condition_id
 from specc.model import Expansion, Facts, Fixture, JobShape, Json, Plan, Shape, Shard, Spec, Task
-from specc.packing import Packing, order_tasks, pack, waves_in
-from specc.plan_checks import (
+from specc.packing.checks import (
     check_array,
     check_budget,
     check_fit,
@@ -28,8 +26,10 @@ from specc.plan_checks import (
     gpu_hours,
     unknown_partition,
 )
+from specc.packing.cluster import Complaint, choose_partition
+from specc.packing.shapes import slots
+from specc.packing.shards import Packing, order_tasks, pack, waves_in
 from specc.problems import Problem, by_position, error, warning
-from specc.shapes import slots
 
 NO_FACTS = Facts(inputs={}, code=None, environments={}, runtime=())
 """What is known before a survey."""

@@ -13,11 +13,11 @@ from functools import cache
 import jinja2
 
 from specc import resources
-from specc.canonical import canonical_fast
-from specc.hashing import sha256_bytes
+from specc.bundling.canonical import canonical_fast
+from specc.bundling.hashing import sha256_bytes
+from specc.bundling.portable import portable_spec
+from specc.bundling.shell import directives, shell_value
 from specc.model import BundleFile, EnvironmentFact, FileFact, Json, Plan, Shape
-from specc.portable import portable_spec
-from specc.shell import directives, shell_value
 
 _TOOLS = ("submit.sh", "status.sh", "stop.sh", "probe.sh")
 _PRUNED = ("kinds", "ml", "services")

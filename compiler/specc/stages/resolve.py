@@ -9,19 +9,19 @@ import copy
 from collections.abc import Iterator, Mapping
 
 from specc import resources
-from specc.defaults import fill_defaults
 from specc.kinds import plan_room
-from specc.matrix import axes_of
-from specc.matrix_checks import check_matrix, check_only
-from specc.model import Document, Json, Spec
-from specc.problems import Problem, by_position
-from specc.semantics import (
+from specc.language.defaults import fill_defaults
+from specc.language.semantics import (
     check_cures,
     check_environments,
     check_inputs,
     check_names,
     check_placeholders,
 )
+from specc.matrix.checks import check_matrix, check_only
+from specc.matrix.points import axes_of
+from specc.model import Document, Json, Spec
+from specc.problems import Problem, by_position
 
 ONLY_ENVIRONMENT = "default"
 """Name of an environment that the spec declares without one."""

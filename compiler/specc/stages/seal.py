@@ -9,10 +9,10 @@ import importlib.metadata
 from collections.abc import Sequence
 from functools import cache
 
-from specc.canonical import canonical
-from specc.hashing import sha256_bytes
+from specc.bundling.canonical import canonical
+from specc.bundling.hashing import sha256_bytes
+from specc.bundling.portable import input_path, portable_spec
 from specc.model import Bundle, BundleFile, InputFact, JobShape, Json, Plan, Shape, TaskShape
-from specc.portable import input_path, portable_spec
 from specc_runtime.contract import manifest as contract
 
 
@@ -72,6 +72,8 @@ def _predicate(plan: Plan, files: Sequence[BundleFile], parent: str | None) -> d
             "points": plan.expansion.points,
             "repetitions": len({task.repetition for task in tasks}),
         },
+        # objects of canonical JSON are sorted by name; the author's order is kept here
+        "axes": list(tasks[0].axes) if tasks else [],
         "shapes": [_shape(shape) for shape in plan.shapes],
         "on_failure": spec.data.get("on_failure") or {},
         "environments": {

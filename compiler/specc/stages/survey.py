@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import specc_runtime
-from specc.hashing import HashMemory
+from specc.bundling.hashing import HashMemory
 from specc.locking.lockfile import Lock
 from specc.locking.store import Store
 from specc.model import Facts, FileFact, Spec

@@ -11,11 +11,11 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from specc.language.findings import Finding, findings
+from specc.language.suggest import did_you_mean
 from specc.model import Document, Json, JsonPath, Mark
 from specc.problems import Problem, error
 from specc.resources import Schema, kinds, schema
-from specc.schema_findings import Finding, findings
-from specc.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

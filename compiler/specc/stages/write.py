@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from specc.hashing import BLOCK_BYTES
+from specc.bundling.hashing import BLOCK_BYTES
 from specc.model import Bundle, BundleFile, Json
 from specc.problems import BundleInvalid
 from specc.progress import Progress, Silent

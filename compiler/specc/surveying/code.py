@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.hashing import HashMemory
+from specc.bundling.hashing import HashMemory
 from specc.model import CodeFact, FileFact, Json, Spec
 from specc.problems import Problem, error
 from specc.surveying.files import Unusable, fact, tree_of, walk

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from specc.hashing import HashMemory
+from specc.bundling.hashing import HashMemory
+from specc.bundling.portable import image_path, named_environments
 from specc.locking.lockfile import Lock, LockedEnvironment, LockedFile
 from specc.locking.store import Store
 from specc.locking.target import Request, request_for
 from specc.model import EnvironmentFact, FileFact, Json, Spec
-from specc.portable import image_path, named_environments
 from specc.problems import Problem, error
 from specc.surveying.files import Shelf, Unusable, fact
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.hashing import HashMemory
+from specc.bundling.hashing import HashMemory
 from specc.locking.lockfile import Lock
 from specc.locking.store import Store
 from specc.model import FileFact

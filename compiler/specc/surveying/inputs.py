@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.hashing import BLOCK_BYTES
+from specc.bundling.hashing import BLOCK_BYTES
+from specc.bundling.portable import input_path
 from specc.model import FileFact, InputFact, Json, JsonPath, Spec
-from specc.portable import input_path
 from specc.problems import Problem, error
 from specc.surveying.files import Shelf, Unusable, fact, folder_facts, tree_of
 

@@ -13,12 +13,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from specc import resources
-from specc.matrix import Axis, Matrix, Point, mark_of_value
+from specc.language.findings import Finding, findings
+from specc.language.semantics import dotted
+from specc.matrix.points import Axis, Matrix, Point, mark_of_value
+from specc.matrix.recipes import Recipe, Recipes, schemas_at
 from specc.model import Json, JsonPath, Mark, Spec
 from specc.problems import Problem, error
-from specc.recipes import Recipe, Recipes, schemas_at
-from specc.schema_findings import Finding, findings
-from specc.semantics import dotted
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from specc.language.units import duration_s, size_bytes
 from specc.model import JobShape, Json, TaskShape
-from specc.units import duration_s, size_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

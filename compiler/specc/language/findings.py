@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from specc.defaults import is_type
-from specc.model import Json, JsonPath
-from specc.resources import NOT_BEFORE_NEWLINE, Schema
-from specc.schema_words import (
+from specc.language.defaults import is_type
+from specc.language.suggest import closest, did_you_mean
+from specc.language.words import (
     TYPE_NAMES,
     description,
     example_hint,
@@ -24,7 +23,8 @@ from specc.schema_words import (
     shown,
     types_of,
 )
-from specc.suggest import closest, did_you_mean
+from specc.model import Json, JsonPath
+from specc.resources import NOT_BEFORE_NEWLINE, Schema
 
 Violation: TypeAlias = Any
 """A jsonschema ValidationError; its own types say of every attribute that it may be unset."""

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from specc.blame import Blame
-from specc.cluster import array_complaint
+from specc.language.blame import Blame
+from specc.language.suggest import did_you_mean
+from specc.language.units import duration_s, format_duration, format_size
 from specc.model import JobShape, Json, Plan, Shape, Spec, Task
-from specc.packing import Packing, limit_needed_s, margin_s, waves_in
+from specc.packing.cluster import array_complaint
+from specc.packing.shards import Packing, limit_needed_s, margin_s, waves_in
 from specc.problems import Problem, error, warning
-from specc.suggest import did_you_mean
-from specc.units import duration_s, format_duration, format_size
 
 
 def short(seconds: float) -> str:

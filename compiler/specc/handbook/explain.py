@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from textwrap import fill
 
+from specc.language.suggest import closest
 from specc.problems import ExitCode, SpeccError
 from specc.resources import folder
 from specc.stages.load import load
 from specc.stages.parse import parse
-from specc.suggest import closest
 
 _RANGES = {
     "0": "Reading the files",
@@ -63,7 +63,7 @@ def errors_page() -> str:
     lines = [
         "# Errors and warnings",
         "",
-        "Generated from `schema/problems.yaml` by `python -m specc.reference`; do not edit.",
+        "Generated from `schema/problems.yaml` by `make docs`; do not edit.",
         "Codes are stable. `specc explain CODE` shows an entry.",
     ]
     heading = ""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from specc.conditions import describe_condition, meets, wanted_values
-from specc.matrix import Axis, Matrix
+from specc.language.semantics import dotted
+from specc.language.suggest import closest
+from specc.matrix.conditions import describe_condition, meets, wanted_values
+from specc.matrix.points import Axis, Matrix
 from specc.model import Json, JsonPath, Spec, Task
 from specc.problems import Problem, error, warning
-from specc.semantics import dotted
-from specc.suggest import closest
 
 MOST_DUPLICATES = 10
 

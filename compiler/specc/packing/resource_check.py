@@ -8,14 +8,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from specc import resources
-from specc.expand_checks import point_name
-from specc.matrix import Matrix, Point, mark_of_value
+from specc.language.findings import findings
+from specc.language.semantics import dotted
+from specc.language.suggest import did_you_mean
+from specc.matrix.point_checks import point_name
+from specc.matrix.points import Matrix, Point, mark_of_value
+from specc.matrix.recipes import Recipe, Recipes
 from specc.model import Json, JsonPath, Spec
 from specc.problems import Problem, error
-from specc.recipes import Recipe, Recipes
-from specc.schema_findings import findings
-from specc.semantics import dotted
-from specc.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

@@ -1,6 +1,6 @@
 """Write the generated pages of docs/: the spec language from its schema, and the errors.
 
-`python -m specc.reference [FOLDER]` writes them; a test compares them with what is there.
+`python -m specc.handbook.reference [FOLDER]` writes them; a test compares them with what is there.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.explain import errors_page
+from specc.handbook.explain import errors_page
 from specc.model import Json
 from specc.resources import Schema, kinds, schema
 
 _HEAD = """# The spec language
 
-Generated from `schema/` by `python -m specc.reference`; do not edit. Types, units, defaults and
+Generated from `schema/` by `make docs`; do not edit. Types, units, defaults and
 descriptions are those of the schema that specc checks with.
 
 - *size*: `8GiB`, `512MiB`, `1.5GB`: with a unit; KiB … TiB are powers of 1024, kB … TB of 1000.

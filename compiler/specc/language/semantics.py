@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from specc.identity import input_name
+from specc.bundling.portable import safe_name
+from specc.language.suggest import did_you_mean
+from specc.language.units import duration_s, size_bytes
+from specc.matrix.identity import input_name
+from specc.matrix.recipes import schemas_at
+from specc.matrix.substitute import Placeholder, placeholders
 from specc.model import Document, Json, JsonPath
-from specc.portable import safe_name
 from specc.problems import Problem, error, warning
-from specc.recipes import schemas_at
-from specc.substitute import Placeholder, placeholders
-from specc.suggest import did_you_mean
-from specc.units import duration_s, size_bytes
 
 CURES: dict[str, frozenset[str]] = {
     "oom_host": frozenset({"task.memory"}),

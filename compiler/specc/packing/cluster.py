@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specc.accelerators import capability_unserved, cuda_version, driver_too_old
+from specc.language.units import duration_s, format_duration, format_size, size_bytes
 from specc.model import JobShape, Json, TaskShape
-from specc.units import duration_s, format_duration, format_size, size_bytes
+from specc.packing.accelerators import capability_unserved, cuda_version, driver_too_old
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from specc.conditions import Test, compile_condition, describe_condition
+from specc.matrix.conditions import Test, compile_condition, describe_condition
+from specc.matrix.substitute import spell
 from specc.model import Document, Json, JsonPath, Mark
-from specc.substitute import spell
 
 MOST_TASKS = 100_000
 """More tasks than this are taken for a slip of the pen: they would take seconds and 200 MB here."""

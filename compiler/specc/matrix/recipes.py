@@ -10,11 +10,11 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specc.conditions import compile_condition
-from specc.defaults import fill_defaults
-from specc.matrix import Axis, Point, spellings
+from specc.language.defaults import fill_defaults
+from specc.matrix.conditions import compile_condition
+from specc.matrix.points import Axis, Point, spellings
+from specc.matrix.substitute import Placeholder, Template, placeholders, spell, template
 from specc.model import Json, JsonPath, Spec
-from specc.substitute import Placeholder, Template, placeholders, spell, template
 
 SHAPE_BLOCKS = ("task", "job", "environment", "sharing")
 

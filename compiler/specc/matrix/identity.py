@@ -9,8 +9,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from specc.canonical import canonical, canonical_fast
-from specc.defaults import choose_branch
+from specc.bundling.canonical import canonical, canonical_fast
+from specc.language.defaults import choose_branch
 from specc.model import Json, TaskShape
 
 ID_DIGITS = 16

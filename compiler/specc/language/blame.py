@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from specc.matrix import axes_of, mark_of_value
+from specc.language.semantics import dotted
+from specc.matrix.points import axes_of, mark_of_value
+from specc.matrix.recipes import Recipes
 from specc.model import JsonPath, Mark, Spec, Task
-from specc.recipes import Recipes
-from specc.semantics import dotted
 
 
 class Blame:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from specc.conditions import same
-from specc.matrix import (
+from specc.language.semantics import dotted
+from specc.language.suggest import did_you_mean
+from specc.matrix.conditions import same
+from specc.matrix.points import (
     MOST_TASKS,
     Axis,
     axes_of,
@@ -15,8 +17,6 @@ from specc.matrix import (
 )
 from specc.model import Document, Json, JsonPath
 from specc.problems import Problem, error, warning
-from specc.semantics import dotted
-from specc.suggest import did_you_mean
 
 
 def check_matrix(data: Mapping[str, Json], document: Document) -> Iterator[Problem]:
