@@ -54,6 +54,7 @@ def a_bundle(
     inputs: Sequence[Mapping[str, Any]] = (),
     condition: str = "c",
     folder: str | None = None,
+    axes: Sequence[str] | None = None,
 ) -> ABundle:
     """Write a bundle; not_run: point number -> reason."""
     shape_of = shape_of or (lambda _: "1-cpu")
@@ -79,6 +80,7 @@ def a_bundle(
                 "points": len(points),
                 "repetitions": repetitions,
             },
+            "axes": list(points[0] if axes is None else axes),
             "shapes": [_shape(shape, conditions[shape]) for shape in shapes],
             "on_failure": {},
             "environments": {"default": {"mode": "inherit", "pinned": False}},

@@ -139,6 +139,64 @@ def test_a_damaged_journal_costs_only_its_own_shard(tmp_path: Path):
     assert (damage["file"], damage["line"]) == ("r1/1-cpu-0000/launch-001/events.jsonl", 1)
 
 
+def test_a_flipped_byte_in_a_journal_costs_only_what_no_other_launch_proves(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": n} for n in range(4)], repetitions=1)
+    run, tasks = bundle.run(), bundle.tasks
+    first, second = run.launch(), run.launch()
+    for task in tasks[:2]:
+        first.complete(task, [metric("time_s", 1.0)])
+    second.complete(tasks[2], [metric("time_s", 2.0)])
+    second.fail(tasks[3], message="no such file")
+    journal = first.path / "events.jsonl"
+    data = bytearray(journal.read_bytes())
+    data[data.index(b'"task_completed"')] ^= 1  # in the middle: line 3 of 5
+    journal.write_bytes(bytes(data))
+    done = collate([bundle.path], tmp_path / "out")
+    assert counts(done) == {"expected": 4, "completed": 1, "failed": 1, "invalid": 2}
+    reason = done.completeness["tasks"]["invalid"][0]["reason"]
+    assert reason.startswith("r1/1-cpu-0000/launch-001/events.jsonl:3 can't be read (")
+    assert reason.endswith(") and no other launch tells")
+    damage = done.summary["damage"]
+    assert [(d["file"], d["line"], d["consequence"]) for d in damage] == [
+        ("r1/1-cpu-0000/launch-001/events.jsonl", 3, "its tasks count by what other launches prove")
+    ]
+
+
+def test_what_a_later_launch_completed_again_outlives_a_damaged_journal(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run = bundle.run()
+    first, second = run.launch(), run.launch()
+    first.complete(bundle.tasks[0], [metric("time_s", 1.0)])
+    second.complete(bundle.tasks[0], [metric("time_s", 2.0)], attempt=2)
+    (first.path / "events.jsonl").write_text("nonsense\n")
+    done = collate([bundle.path], tmp_path / "out")
+    assert counts(done) == {"expected": 1, "completed": 1}
+    assert done.summary["cells"][0]["metrics"]["time_s"]["run_values"] == [2.0]
+
+
+def test_a_damaged_launch_json_costs_no_result(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run = bundle.run()
+    first, second = run.launch(), run.launch()
+    first.complete(bundle.tasks[0], [metric("time_s", 1.0)])
+    (second.path / "launch.json").write_text("{")
+    done = collate([bundle.path], tmp_path / "out")
+    assert counts(done) == {"expected": 1, "completed": 1}
+    assert done.summary["damage"][0]["consequence"] == (
+        "machine and environment of this launch are unknown"
+    )
+
+
+def test_axes_stand_in_the_order_of_the_author(tmp_path: Path):
+    points = [{"z": z, "a": a} for z in ("y", "x") for a in (2, 1)]
+    bundle = a_bundle(tmp_path, points=points, repetitions=1, axes=["z", "a"])
+    run_all(bundle)
+    done = collate([bundle.path], tmp_path / "out")
+    assert list(done.summary["axes"].items()) == [("z", ["y", "x"]), ("a", [2, 1])]
+    head = (done.out / "tables/tasks.csv").read_text().splitlines()[0]
+    assert head.endswith("settings,axis_z,axis_a")
+
+
 def test_a_second_completion_is_a_duplicate_and_the_first_one_counts(tmp_path: Path):
     bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
     run = bundle.run()

@@ -48,6 +48,13 @@ def test_every_other_file_is_a_subject(tmp_path: Path) -> None:
     assert subjects["tasks.jsonl"]["annotations"]["mode"] == "0644"
 
 
+def test_axes_stand_in_the_order_of_the_matrix(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, tasks=1)
+    task = dataclasses.replace(plan.expansion.tasks[0], axes={"z": 1, "a": 2})
+    plan = dataclasses.replace(plan, expansion=dataclasses.replace(plan.expansion, tasks=(task,)))
+    assert manifest(sealed(plan))["predicate"]["axes"] == ["z", "a"]
+
+
 def test_tasks_are_counted(tmp_path: Path) -> None:
     plan = a_plan(tmp_path, tasks=3)
     skipped = dataclasses.replace(plan.expansion.tasks[0], not_run="no such device")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specc.collate.values import Damage, ResultsInvalid, Source
@@ -17,7 +17,7 @@ from specc.model import Json
 from specc_runtime.contract import fields
 from specc_runtime.contract.launches import RunFolder, find_runs
 from specc_runtime.contract.manifest import COMPILE_INFO, MANIFEST, read_manifest
-from specc_runtime.contract.runs import LaunchState, RunState, TaskState, fold
+from specc_runtime.contract.runs import JOURNAL, LaunchState, RunState, TaskState, fold
 from specc_runtime.contract.tasks import TaskRow, parse_tasks
 
 _LEVELS_UP = 4
@@ -34,7 +34,7 @@ class Run:
     tasks: dict[str, TaskState]
     launches: tuple[LaunchState, ...]
     unreadable: dict[str, str]
-    """task_id -> why nothing is known of it: the journal of its shard is damaged."""
+    """task_id -> why nothing is known of it: a journal of its shard is damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def _source(path: Path) -> Source:
     try:
         manifest = read_manifest(path)
         data = (path / "tasks.jsonl").read_bytes()
-        tasks = parse_tasks(data, file=str(path / "tasks.jsonl"))
+        rows = parse_tasks(data, file=str(path / "tasks.jsonl"))
     except (fields.Damage, OSError) as wrong:
         raise ResultsInvalid(
             f"{path} is not a readable bundle: {wrong}", hint="copy the bundle again"
@@ -115,9 +115,23 @@ def _source(path: Path) -> Source:
         path=path,
         manifest=manifest.predicate,
         compile_info=_compile_info(path / COMPILE_INFO),
-        tasks=tasks,
+        tasks=_in_order(rows, manifest.predicate.get("axes") or ()),
         parent=manifest.predicate.get("parent_bundle_id"),
     )
+
+
+def _in_order(rows: Sequence[TaskRow], axes: Sequence[str]) -> tuple[TaskRow, ...]:
+    """Return the tasks with their axes in the author's order, which canonical JSON can't keep."""
+    if not rows or list(rows[0].axes) == list(axes):
+        return tuple(rows)
+    return tuple(
+        replace(row, axes={name: row.axes[name] for name in _names(row, axes)}) for row in rows
+    )
+
+
+def _names(row: TaskRow, axes: Sequence[str]) -> Iterator[str]:
+    yield from (name for name in axes if name in row.axes)
+    yield from (name for name in row.axes if name not in axes)
 
 
 def _sha256(data: bytes) -> str:
@@ -136,10 +150,33 @@ def _compile_info(path: Path) -> dict[str, Json]:
 
 
 def _read_run(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
-    try:
-        state = fold(folder.path, source.tasks)
-    except fields.Damage:
-        return _read_shards(folder, source, damage)
+    """Fold a run. A damaged journal costs what only it could have told."""
+    state = fold(folder.path, source.tasks, go_on=True)
+    shards: dict[str, list[str]] = {}
+    for launch, wrongs in state.damage.items():
+        for wrong in wrongs:
+            # said from the run's folder on, so that the report is the same wherever it is made
+            file = os.path.relpath(wrong.file, Path(folder.path).parent)
+            lost = os.path.basename(wrong.file) == JOURNAL
+            place = file if wrong.line is None else f"{file}:{wrong.line}"
+            if lost:
+                text = f"{place} can't be read ({wrong.message}) and no other launch tells"
+                shards.setdefault(launch.partition("/")[0], []).append(text)
+            damage.append(
+                Damage(
+                    file=file,
+                    line=wrong.line,
+                    message=wrong.message,
+                    consequence="its tasks count by what other launches prove"
+                    if lost
+                    else "machine and environment of this launch are unknown",
+                )
+            )
+    unreadable = {
+        row.task_id: "; ".join(shards[row.shard])
+        for row in source.tasks
+        if row.shard in shards and state.tasks[row.task_id].state == "missing"
+    }
     damage.extend(_unknown_tasks(folder, state))
     return Run(
         source=source,
@@ -147,44 +184,6 @@ def _read_run(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
         path=folder.path,
         tasks=dict(state.tasks),
         launches=state.launches,
-        unreadable={},
-    )
-
-
-def _read_shards(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
-    """Read a run one shard at a time, so that a damaged journal costs only its own shard."""
-    tasks: dict[str, TaskState] = {}
-    launches: list[LaunchState] = []
-    unreadable: dict[str, str] = {}
-    by_shard: dict[str | None, list[TaskRow]] = {}
-    for row in source.tasks:
-        by_shard.setdefault(row.shard, []).append(row)
-    for shard, rows in by_shard.items():
-        try:
-            state = fold(folder.path, rows, shard_id=shard or "none-0000")
-        except fields.Damage as wrong:
-            # said from the run's folder on, so that the report is the same wherever it is made
-            file = os.path.relpath(wrong.file, Path(folder.path).parent)
-            place = file if wrong.line is None else f"{file}:{wrong.line}"
-            unreadable.update({row.task_id: f"{place}: {wrong.message}" for row in rows})
-            damage.append(
-                Damage(
-                    file=file,
-                    line=wrong.line,
-                    message=wrong.message,
-                    consequence=f"nothing is known of the {len(rows)} tasks of shard {shard}",
-                )
-            )
-        else:
-            tasks.update(state.tasks)
-            launches.extend(state.launches)
-            damage.extend(_unknown_tasks(folder, state))
-    return Run(
-        source=source,
-        run_id=folder.run_id,
-        path=folder.path,
-        tasks=tasks,
-        launches=tuple(launches),
         unreadable=unreadable,
     )
 

@@ -101,6 +101,7 @@ _PREDICATE = record(
         "inputs": list_of(_INPUT),
     },
     {
+        "axes": list_of(text),
         "code": nullable(record({"tree": text, "path": SAFE_PATH})),
         "parent_bundle_id": nullable(text),
     },

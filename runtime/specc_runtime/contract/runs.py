@@ -10,10 +10,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from .journal import read_journal
+from .fields import Damage
+from .journal import Journal, read_journal
 from .launches import LaunchFolder, list_launches, list_shard, read_launch
 from .segments import Segment, check_segment, segment_from
 from .tasks import TaskRow
+
+JOURNAL = "events.jsonl"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,9 @@ class RunState:
     """By task_id, in the order of the task table."""
     unknown_tasks: Tuple[str, ...]
     """Task ids in journals that the task table does not know."""
+    damage: Mapping[str, Tuple[Damage, ...]] = field(default_factory=dict)
+    """`<shard_id>/<launch>` -> what of its journal or launch.json can't be read; empty unless
+    `fold` was told to go on."""
 
     def counts(self) -> Dict[str, int]:
         """Number of tasks in each state that occurs."""
@@ -121,29 +127,38 @@ def fold(
     shard_id: Optional[str] = None,
     ended: bool = False,
     check: bool = True,
+    go_on: bool = False,
 ) -> RunState:
     """Fold a run's folder, or one shard of it. Raises Damage for a journal that can't be read.
 
     tasks: the rows to report on, others' events count as unknown.
     ended: True when nothing can be running any more: attempts without an end are "cut".
     check: compare the rows of completed tasks with their hashes.
+    go_on: do not raise; nothing of a damaged journal counts, and its launch stands in `damage`.
     """
     root = os.fspath(run)
     folders = list_launches(root) if shard_id is None else list_shard(root, shard_id)
     found: Dict[str, _Open] = {}
     launches: List[LaunchState] = []
+    damage: Dict[str, Tuple[Damage, ...]] = {}
     for index, folder in enumerate(folders):
         last = index + 1 == len(folders) or folders[index + 1].shard_id != folder.shard_id
-        launches.append(_read_launch(folder, found, over=ended or not last))
+        wrong: Optional[List[Damage]] = [] if go_on else None
+        launches.append(_read_launch(folder, found, over=ended or not last, wrong=wrong))
+        if wrong:
+            damage[folder.launch] = tuple(wrong)
     rows = tuple(tasks)
     states = {
         row.task_id: _state(root, row, found.pop(row.task_id, _Open()), check=check) for row in rows
     }
-    return RunState(root, tuple(launches), states, tuple(sorted(found)))
+    return RunState(root, tuple(launches), states, tuple(sorted(found)), damage)
 
 
-def _read_launch(folder: LaunchFolder, found: Dict[str, _Open], *, over: bool) -> LaunchState:
-    journal = read_journal(os.path.join(folder.path, "events.jsonl"))
+def _read_launch(
+    folder: LaunchFolder, found: Dict[str, _Open], *, over: bool, wrong: Optional[List[Damage]]
+) -> LaunchState:
+    """Add the events of a launch to `found`. Damage goes to `wrong`; without it, it is raised."""
+    journal, info = _read_files(folder, wrong)
     started: Dict[Tuple[str, int], Dict[str, Any]] = {}
     saved: Dict[Tuple[str, int], Dict[str, Any]] = {}
     ended: Optional[Dict[str, Any]] = None
@@ -169,7 +184,27 @@ def _read_launch(folder: LaunchFolder, found: Dict[str, _Open], *, over: bool) -
     for key, event in started.items():
         entry = found.setdefault(key[0], _Open())
         entry.attempts.append(_attempt(folder, event, None, saved.get(key), outcome=outcome))
-    return LaunchState(folder, read_launch(folder), ended, journal.torn_bytes, len(journal.events))
+    return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events))
+
+
+def _read_files(
+    folder: LaunchFolder, wrong: Optional[List[Damage]]
+) -> Tuple[Journal, Optional[Mapping[str, Any]]]:
+    journal = Journal((), 0)
+    info: Optional[Mapping[str, Any]] = None
+    try:
+        journal = read_journal(os.path.join(folder.path, JOURNAL))
+    except Damage as damage:
+        if wrong is None:
+            raise
+        wrong.append(damage)
+    try:
+        info = read_launch(folder)
+    except Damage as damage:
+        if wrong is None:
+            raise
+        wrong.append(damage)
+    return journal, info
 
 
 def _attempt(
