@@ -242,3 +242,46 @@ job: {cpus_per_node: 4}
 """
     assert [shape.slots for shape in a_study(text).plan.shapes] == [1]
     assert [shape.slots for shape in a_study(text + "sharing: true\n").plan.shapes] == [4]
+
+
+ODD_NUMBERS = "matrix: {axes: {lr: [1e-4, 0.10, 010, 1_000, 0x1F, +5, 3, 0.5]}}\n"
+AS_WRITTEN = ["1e-4", "0.10", "010", "1_000", "0x1F", "+5", 3, 0.5]
+
+
+def test_whole_placeholder_reaches_a_program_as_the_source_spells_it() -> None:
+    assert last_argument(ODD_NUMBERS + argv('"${lr}"')) == AS_WRITTEN
+
+
+def test_parameters_env_and_args_are_spelled_as_in_the_source() -> None:
+    settings = "settings: {script: x, args: ['${lr}'], env: {LR: '${lr}'}}\n"
+    found = [task.settings for task in tasks(ODD_NUMBERS + settings)]
+    assert [one["parameters"]["lr"] for one in found] == AS_WRITTEN
+    assert [one["args"][0] for one in found] == AS_WRITTEN
+    assert [one["env"]["LR"] for one in found] == AS_WRITTEN
+
+
+def test_constants_for_a_program_are_spelled_as_in_the_source() -> None:
+    settings = "settings: {argv: [prog, 1e-4, 2], env: {A: 0.10}, parameters: {b: 010, c: [1e3]}}\n"
+    (task,) = tasks(settings)
+    assert task.settings["argv"] == ["prog", "1e-4", 2]
+    assert task.settings["env"] == {"A": "0.10"}
+    assert task.settings["parameters"] == {"b": "010", "c": [1000.0]}
+
+
+def test_override_and_included_point_are_spelled_as_in_the_source() -> None:
+    text = """matrix:
+  axes: {lr: [0.5]}
+  points: {v: {a: {settings.argv: [prog, 1e-5, "${lr}"]}}}
+  include: [{lr: 2e-3, v: a}]
+"""
+    assert [t.settings["argv"][1:] for t in tasks(text)] == [["1e-5", 0.5], ["1e-5", "2e-3"]]
+
+
+def test_numbers_that_are_settings_stay_numbers() -> None:
+    settings = (
+        "settings: {model: {config: {dim: 8}}, dataset: {synthetic: {samples: 1, tokens: 1}},"
+        ' stopping: {min_seconds: "${s}"}}\n'
+    )
+    found = tasks("kind: inference\nmatrix: {axes: {s: [2.50]}}\n" + settings)
+    assert found[0].settings["stopping"]["min_seconds"] == 2.5
+    assert found[0].axes == {"s": 2.5}

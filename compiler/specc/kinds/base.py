@@ -24,7 +24,10 @@ class PlanRoom(Protocol):
     """Folders of specc_runtime a bundle of this kind needs beside the core: ("kinds/x", "ml")."""
 
     def derive(self, settings: dict[str, Json], axes: Mapping[str, Json]) -> dict[str, Json]:
-        """Return the point's settings with the defaults that depend on other values written out."""
+        """Return the point's settings with the defaults that depend on other values written out.
+
+        axes: the point's values; a number that the source spells in its own way (1e-4) is text.
+        """
 
     def check(self, spec: Spec) -> Iterator[Problem]:
         """Yield what only this kind can know to be wrong, before any task exists."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from specc.matrix.conditions import Test, compile_condition, describe_condition
-from specc.matrix.substitute import spell
 from specc.model import Document, Json, JsonPath, Mark
 
 MOST_TASKS = 100_000
@@ -151,18 +150,6 @@ def only_test(only: Mapping[str, tuple[Json, ...]], names: tuple[str, ...]) -> T
     return compile_condition({axis: {"in": list(values)} for axis, values in only.items()}, names)
 
 
-def spellings(document: Document, axes: tuple[Axis, ...]) -> dict[tuple[str, Json], str]:
-    """Return (axis, value) -> the text of the value as the source has it: "1e-4", not "0.0001"."""
-    found: dict[tuple[str, Json], str] = {}
-    for axis in axes:
-        for place, value in enumerate(axis.values):
-            if isinstance(value, float) or (isinstance(value, int) and not axis.from_range):
-                text = None if axis.from_range else _source_text(document, axis.value_path(place))
-                as_written = text is not None and _reads_as(text, value)
-                found[axis.name, value] = text if as_written and text else spell(value)
-    return found
-
-
 def mark_of_value(document: Document, axis: Axis, value: Json) -> Mark | None:
     """Return where an axis value stands; the axis itself for values that come from a range."""
     for place, one in enumerate(axis.values):
@@ -197,22 +184,3 @@ def _zipped_product(axes: tuple[Axis, ...], groups: list[list[str]]) -> Iterator
 def _exact(bounds: list[float]) -> tuple[Fraction, Fraction, Fraction]:
     first, last, *rest = (Fraction(repr(bound)) for bound in bounds)
     return first, last, rest[0] if rest else Fraction(1)
-
-
-def _source_text(document: Document, path: JsonPath) -> str | None:
-    mark = document.value_marks.get(path)
-    source = document.sources.get(mark.file) if mark else None
-    if mark is None or source is None:
-        return None
-    lines = source.text.split("\n")
-    if mark.line > len(lines):
-        return None
-    return lines[mark.line - 1][mark.column - 1 : mark.end_column - 1]
-
-
-def _reads_as(text: str | None, value: float) -> bool:
-    """Trust a mark only if the text under it is this very number, and nothing else."""
-    try:
-        return text is not None and text == text.strip() and float(text) == value
-    except ValueError:
-        return False

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from specc.language.defaults import fill_defaults
 from specc.matrix.conditions import compile_condition
-from specc.matrix.points import Axis, Point, spellings
-from specc.matrix.substitute import Placeholder, Template, placeholders, spell, template
+from specc.matrix.points import Axis, Point
+from specc.matrix.spelling import Spellings, as_written
+from specc.matrix.substitute import Placeholder, Template, Whole, placeholders, template
 from specc.model import Json, JsonPath, Spec
 
 SHAPE_BLOCKS = ("task", "job", "environment", "sharing")
@@ -45,14 +46,7 @@ class Recipe:
 
     def origin(self, path: JsonPath) -> JsonPath:
         """Return where the value at `path` (from the root) is written in the spec."""
-        for change in reversed(self.changes):
-            if path[: len(change.target)] == change.target:
-                return change.origin + path[len(change.target) :]
-        # the base blocks were valid: what is wrong above an override's target is its doing
-        for change in reversed(self.changes):
-            if change.target[: len(path)] == path:
-                return change.origin
-        return path
+        return origin_of(path, self.changes)
 
     def hole_at(self, path: JsonPath) -> Placeholder | None:
         """Return the placeholder that gave the value at `path`, if one did."""
@@ -70,7 +64,7 @@ class Recipes:
             compile_condition(rule["if"], self.names) for rule in spec.data.get("when") or ()
         )
         self._made: dict[tuple[Json, ...], Recipe] = {}
-        self._spelled = spellings(spec.document, axes)
+        self._spellings = Spellings(spec.document, axes)
         self._refill = has_conditional_defaults(spec.settings_schema)
         self.used_rules: set[int] = set()
 
@@ -118,10 +112,12 @@ class Recipes:
         }
         for change in changes:
             _put(blocks, change.target, copy.deepcopy(change.value))
+        self._write_constants(blocks["settings"], ("settings",), changes)
         fill_defaults(self.spec.settings_schema, blocks["settings"])
         shape = {name: blocks[name] for name in SHAPE_BLOCKS}
-        settings = template(blocks["settings"], self.is_literal, self._spell)
-        rendered = template(shape, _never, self._spell)
+        spelled = self._spellings.text
+        settings = template(blocks["settings"], self.is_literal, spelled, self._whole())
+        rendered = template(shape, _never, spelled, lambda _path, _axis, value: value)
         return Recipe(
             settings=settings,
             shape=rendered,
@@ -137,12 +133,46 @@ class Recipes:
 
     def is_literal(self, path: JsonPath) -> bool:
         """Say whether the schema wants the settings string at `path` taken as it is."""
-        return any(node.get("x-literal") for node in schemas_at(self.spec.settings_schema, path))
+        return self._says(path, "x-literal")
 
-    def _spell(self, axis: str, value: Json) -> str:
-        if isinstance(value, bool):  # True == 1 would find the spelling of 1
-            return spell(value)
-        return self._spelled.get((axis, value)) or spell(value)
+    def as_written(self, axes: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Return a point's values for a program: numbers spelled as in the source."""
+        return self._spellings.point(axes)
+
+    def _says(self, path: JsonPath, word: str) -> bool:
+        return any(node.get(word) for node in schemas_at(self.spec.settings_schema, path))
+
+    def _whole(self) -> Whole:
+        """Return what "${axis}" becomes in settings: the value, or its spelling for a program."""
+        spelled: dict[JsonPath, bool] = {}
+
+        def value_at(path: JsonPath, axis: str, value: Json) -> Json:
+            if path not in spelled:
+                spelled[path] = self._says(path, "x-as-written")
+            return self._spellings.value(axis, value) if spelled[path] else value
+
+        return value_at
+
+    def _write_constants(self, block: Json, path: JsonPath, changes: tuple[Change, ...]) -> None:
+        """Spell the numbers that a program will read as the source does, in place."""
+        for key, value in block.items() if isinstance(block, dict) else enumerate(block):
+            here = (*path, key)
+            if isinstance(value, (dict, list)):
+                self._write_constants(value, here, changes)
+            elif isinstance(value, (int, float)) and self._says(here[1:], "x-as-written"):
+                block[key] = as_written(self.spec.document, origin_of(here, changes), value)
+
+
+def origin_of(path: JsonPath, changes: tuple[Change, ...]) -> JsonPath:
+    """Return where the value at `path` (from the root) is written in the spec."""
+    for change in reversed(changes):
+        if path[: len(change.target)] == change.target:
+            return change.origin + path[len(change.target) :]
+    # the base blocks were valid: what is wrong above an override's target is its doing
+    for change in reversed(changes):
+        if change.target[: len(path)] == path:
+            return change.origin
+    return path
 
 
 def schemas_at(schema: Mapping[str, Json], path: JsonPath) -> Iterator[Mapping[str, Json]]:

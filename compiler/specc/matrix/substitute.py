@@ -1,8 +1,8 @@
 """Fill `${axis}` into JSON values. Pure, and quick enough for ten thousand points.
 
 A string that is nothing but one placeholder takes the axis value with its type; inside a longer
-string the value stands as the source spelled it (`1e-4` stays `1e-4`). `$${` is a literal `${`.
-Strings that the schema marks `x-literal` are never touched.
+string, and where a program reads it, the value stands as the source spelled it (`1e-4` stays
+`1e-4`). `$${` is a literal `${`. Strings that the schema marks `x-literal` are never touched.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ Literal = Callable[[JsonPath], bool]
 """Says of a path whether its string is taken as it is."""
 
 Render = Callable[[Mapping[str, Json]], Json]
+
+Spelled = Callable[[str, Json], str]
+"""(axis, value) -> how the value is written inside a longer string."""
+
+Whole = Callable[[JsonPath, str, Json], Json]
+"""(path, axis, value) -> what a string that is nothing but "${axis}" becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,10 @@ def placeholders(value: Json, literal: Literal, path: JsonPath = ()) -> Iterator
             yield from placeholders(item, literal, (*path, place))
 
 
-def template(value: Json, literal: Literal, spelled: Callable[[str, Json], str]) -> Template:
-    """Prepare `value` for many renderings.
-
-    spelled: (axis, value) -> how the value is written inside a longer string.
-    """
+def template(value: Json, literal: Literal, spelled: Spelled, whole: Whole) -> Template:
+    """Prepare `value` for many renderings."""
     axes = frozenset(p.axis for p in placeholders(value, literal))
-    return Template(axes, _renderer(value, literal, spelled, ()) or (lambda _: value))
+    return Template(axes, _Maker(literal, spelled, whole).renderer(value, ()) or (lambda _: value))
 
 
 def spell(value: Json) -> str:
@@ -73,23 +76,38 @@ def spell(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _renderer(
-    value: Json, literal: Literal, spelled: Callable[[str, Json], str], path: JsonPath
-) -> Render | None:
-    """Return how to render `value`; None when it has no holes."""
-    if isinstance(value, str):
-        return None if literal(path) else _string_renderer(value, spelled)
-    if isinstance(value, dict):
-        holes = {
-            key: made
-            for key, item in value.items()
-            if (made := _renderer(item, literal, spelled, (*path, key))) is not None
-        }
-        return _dict_renderer(value, holes) if holes else None
-    if isinstance(value, list):
-        makers = [_renderer(v, literal, spelled, (*path, i)) for i, v in enumerate(value)]
-        return _list_renderer(value, makers) if any(makers) else None
-    return None
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the renderer of one template."""
+
+    literal: Literal
+    spelled: Spelled
+    whole: Whole
+
+    def renderer(self, value: Json, path: JsonPath) -> Render | None:
+        """Return how to render `value`; None when it has no holes."""
+        if isinstance(value, str):
+            return None if self.literal(path) else self._string(value, path)
+        if isinstance(value, dict):
+            holes = {
+                key: made
+                for key, item in value.items()
+                if (made := self.renderer(item, (*path, key))) is not None
+            }
+            return _dict_renderer(value, holes) if holes else None
+        if isinstance(value, list):
+            makers = [self.renderer(item, (*path, i)) for i, item in enumerate(value)]
+            return _list_renderer(value, makers) if any(makers) else None
+        return None
+
+    def _string(self, text: str, path: JsonPath) -> Render | None:
+        found = list(_TOKEN.finditer(text))
+        if not found:
+            return None
+        if len(found) == 1 and found[0].span() == (0, len(text)) and found[0][1] is not None:
+            name, whole = found[0][1], self.whole
+            return lambda axes: whole(path, name, axes[name])
+        return _text_renderer(text, found, self.spelled)
 
 
 def _dict_renderer(value: dict[str, Json], holes: dict[str, Render]) -> Render:
@@ -116,13 +134,7 @@ def _list_renderer(value: list[Json], makers: list[Render | None]) -> Render:
     return render
 
 
-def _string_renderer(text: str, spelled: Callable[[str, Json], str]) -> Render | None:
-    found = list(_TOKEN.finditer(text))
-    if not found:
-        return None
-    if len(found) == 1 and found[0].span() == (0, len(text)) and found[0][1] is not None:
-        name = found[0][1]
-        return lambda axes: axes[name]
+def _text_renderer(text: str, found: list[re.Match[str]], spelled: Spelled) -> Render:
     parts: list[str | tuple[str]] = []
     end = 0
     for token in found:

@@ -76,7 +76,8 @@ class _TaskMaker:
         for point in self.matrix.kept:
             axes = dict(zip(names, point, strict=True))
             recipe = self.recipes.of(point)
-            settings = self.room.derive(self.recipes.settings(recipe, axes), axes)
+            written = self.recipes.as_written(axes)
+            settings = self.room.derive(self.recipes.settings(recipe, axes), written)
             key = (id(recipe), tuple((type(point[i]), point[i]) for i in recipe.shape_places))
             if (resources := shapes.get(key)) is None:
                 resources = shapes[key] = make_resources(recipe, axes, measures=self.room.MEASURES)
