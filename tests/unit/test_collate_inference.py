@@ -215,8 +215,8 @@ def test_tables_name_the_point_of_every_row(study: Any):
         "run_id",
         "task_id",
         "repetition",
-        "axis_batch_size",
         "axis_device",
+        "axis_batch_size",
     ]
     assert table.height == 12 * 65
 

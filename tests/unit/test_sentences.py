@@ -19,11 +19,16 @@ from specc.kinds import sentences
         (123.4, "123"),
         (1.0, "1"),
         (12215.2, "12,215"),
-        (1.26e8, "1.26 × 10⁸"),
+        (1.26e8, "126 M"),
         (3.2e-7, "3.2 × 10⁻⁷"),
         (0.000328, "0.000328"),
         (-2.5, "-2.5"),
         (200.0, "200"),
+        (5063123, "5.06 M"),
+        (1e6, "1 M"),
+        (999_999, "999,999"),
+        (2e9, "2 G"),
+        (3e16, "3 × 10¹⁶"),
     ],
 )
 def test_numbers_have_three_digits(value: float | None, text: str):
@@ -42,6 +47,21 @@ def test_numbers_have_three_digits(value: float | None, text: str):
 )
 def test_bytes_get_the_unit_that_reads_best(value: float | None, text: str):
     assert sentences.quantity(value, "B") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (5.063e6, "kB/s", "5.06 GB/s"),
+        (0.5, "MB/s", "500 kB/s"),
+        (12, "B/s", "12 B/s"),
+        (5.063e6, "numbers/s", "5.06 M numbers/s"),
+        (0, "kB/s", "0 B/s"),
+        (None, "kB/s", "– kB/s"),
+    ],
+)
+def test_rates_get_the_prefix_that_reads_best(value: float | None, unit: str, text: str):
+    assert sentences.quantity(value, unit) == text
 
 
 def test_the_x_axis_is_the_first_numeric_one_that_varies():

@@ -6,6 +6,7 @@ Pure: reshapes what bundles and launches say about themselves.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 
 from specc.collate.values import Source, TaskResult
@@ -21,7 +22,8 @@ def bundle_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
             "parent_bundle_id": source.parent,
             "specc_version": source.manifest["specc_version"],
             "compiled_at": source.compile_info.get("compiled_at"),
-            "command_line": source.compile_info.get("command_line"),
+            "manifest_sha256": source.manifest_sha256,
+            "spec_sha256": source.spec_sha256,
             "git": source.compile_info.get("git"),
             "code_tree": (source.manifest.get("code") or {}).get("tree"),
             "spec_text": source.compile_info.get("spec_text"),
@@ -126,20 +128,26 @@ def failure_facts(tasks: Sequence[TaskResult]) -> list[dict[str, Json]]:
 
 
 def reproducibility(sources: Sequence[Source], runs: Sequence[Mapping[str, Json]]) -> list[str]:
-    """Return the commands that make these results again, in order."""
+    """Return the commands that make these results again, in order, for any machine.
+
+    They start from the bundle, whose id says what it holds; where it was compiled is no matter.
+    """
     commands = []
     for source in sources:
-        line = source.compile_info.get("command_line")
-        if line:
-            words = line if isinstance(line, list) else [line]
-            commands.append(" ".join(map(str, words)))
-        commands.append(f"specc verify {source.bundle_id}")
-        ids = [r["run_id"] for r in runs if r["bundle_id"] == source.bundle_id and r["run_id"]]
+        bundle = source.bundle_id
+        commands.append(f"# {bundle}: sha256 of manifest.json {source.manifest_sha256}")
+        if source.spec_sha256 is not None:
+            commands.append(f"# {bundle}: sha256 of spec.resolved.yaml {source.spec_sha256}")
+        commands.append(f"specc verify {bundle}")
+        ids = [r["run_id"] for r in runs if r["bundle_id"] == bundle and r["run_id"]] or ["r1"]
         scripts = sorted({shape["script"] for shape in source.manifest["shapes"]})
-        for run_id in ids or ["r1"]:
+        for start, after, where in (("sbatch", "", "on a cluster"), ("bash", " --here", "or here")):
+            commands.append(f"# {where}")
             commands.extend(
-                f"(cd {source.bundle_id} && SPECC_RUN={run_id} bash {script} --here)"
+                f"(cd {bundle} && SPECC_RUN={shlex.quote(run_id)} {start} {script}{after})"
+                for run_id in ids
                 for script in scripts
             )
-    commands.append("specc collate " + " ".join(source.bundle_id for source in sources))
+    commands.append("# when the results are back in the bundle")
+    commands.append(f"specc collate {' '.join(s.bundle_id for s in sources)} --out report")
     return commands

@@ -1,6 +1,7 @@
-"""Draw the plots of a report: Vega-Lite documents, and PNG and SVG made from them.
+"""Draw the plots of a report: Altair charts, and PNG and SVG made from them.
 
-The documents are plain dicts; vl-convert renders them without a browser and without network.
+What is drawn is aggregated before: one mark for each cell. vl-convert renders the charts without
+a browser and without network; the rows are put in after Altair's checks, which take long for them.
 """
 
 from __future__ import annotations
@@ -11,15 +12,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from specc.collate import themes
 from specc.kinds.base import Figure, ReportRoom
+from specc.kinds.sentences import is_number, quantity
 from specc.model import Json
 from specc.resources import template_folder
+
+if TYPE_CHECKING:
+    import altair as alt
 
 PNG_SCALE = 2.0
 _LOG_Y_FROM = 20.0
 """Largest over smallest value from which a linear y axis would hide the small ones."""
+_SHORTEN_FROM = 1e6
+"""Axis labels from here on are written as 1M, 2.5M."""
+_MOST_MARKS = 12
+"""An axis with no more values than this has each of them as a label."""
+_LEVEL_LETTERS = 60
+_ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +57,26 @@ class Drawings:
 
 def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
     """Draw every figure of a kind's report as PNG (2x) and SVG."""
+    import altair as alt
     import vl_convert
 
     _register_fonts()
+    version = vega_lite_version(alt.SCHEMA_VERSION)
     items = tuple(drawing(figure, summary) for figure in room.figures(summary))
     files: dict[str, bytes] = {}
     for item in items:
         themed = {**item.document, "config": themes.LIGHT, "background": "white"}
         name = f"plots/{item.figure.name}"
-        files[f"{name}.svg"] = str(vl_convert.vegalite_to_svg(themed)).encode()
-        files[f"{name}.png"] = bytes(vl_convert.vegalite_to_png(themed, scale=PNG_SCALE))
+        files[f"{name}.svg"] = str(vl_convert.vegalite_to_svg(themed, vl_version=version)).encode()
+        files[f"{name}.png"] = bytes(
+            vl_convert.vegalite_to_png(themed, vl_version=version, scale=PNG_SCALE)
+        )
     return Drawings(items=items, files=files)
+
+
+def vega_lite_version(schema_version: str) -> str:
+    """Return the version of a schema ("v6.4.1") as vl-convert names it ("6.4")."""
+    return ".".join(schema_version.removeprefix("v").split(".")[:2])
 
 
 @cache
@@ -96,10 +117,18 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
                 "series": (f"{label} ({note})" if label else note) if note else label,
                 "n": metric["n"],
                 "verdict": metric["verdict"],
+                "shown": quantity(metric["value"], metric["unit"]),
+                "spread": _spread(metric),
                 **scaled,
             }
         )
     return rows
+
+
+def _spread(metric: Mapping[str, Json]) -> str:
+    if metric["low"] is None:
+        return "none"
+    return " to ".join(quantity(metric[key], metric["unit"]) for key in ("low", "high"))
 
 
 def _point(cell: Mapping[str, Json]) -> str:
@@ -131,120 +160,125 @@ def _why_empty(figure: Figure, summary: Mapping[str, Json]) -> str:
 
 
 def _notice(figure: Figure, reason: str) -> dict[str, Json]:
-    return {
-        **_frame(figure, f"{figure.subject}: not measured"),
-        "data": {"values": [{"text": line} for line in _wrapped(reason, 70)]},
-        "transform": [{"window": [{"op": "row_number", "as": "line"}]}],
-        "mark": {"type": "text", "align": "center", "fontSize": 14},
-        "encoding": {
-            "y": {"field": "line", "type": "ordinal", "axis": None},
-            "text": {"field": "text", "type": "nominal"},
-        },
-    }
+    import altair as alt
+
+    chart = (
+        alt.Chart(alt.InlineData([{"text": line} for line in _wrapped(reason, 70)]))
+        .transform_window(line="row_number()")
+        .mark_text(align="center", fontSize=14)
+        .encode(alt.Y("line:O").axis(None), alt.Text("text:N"))
+    )
+    return _finished(chart, figure, f"{figure.subject}: not measured")
 
 
 def _document(
     figure: Figure, rows: Sequence[Mapping[str, Json]], order: Sequence[Json]
 ) -> dict[str, Json]:
-    x = _x_axis(figure, rows, order)
+    import altair as alt
+
+    numeric = all(is_number(row["x"]) for row in rows)
+    base = alt.Chart(alt.NamedData(_ROWS)).encode(
+        x=_number_axis(figure, rows, order) if numeric else _word_axis(figure, order),
+        y=_y_axis(figure, rows, "value"),
+        color=_colour(figure, rows),
+    )
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    if not numeric and len(series) > 1:
+        base = base.encode(xOffset=alt.XOffset("series:N").sort(series))
+    bars = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_errorbar(ticks=alt.MarkConfig(size=7), thickness=1.5)
+        .encode(y=_y_axis(figure, rows, "low"), y2="high:Q")
+    )
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(tooltip=_tooltip(figure))
+    layers = [base.mark_line(), bars, points] if numeric else [bars, points]
+    document = _finished(alt.layer(*layers), figure, figure.title)
+    return {**document, "data": {"values": [dict(row) for row in rows]}}
+
+
+def _finished(chart: alt.Chart | alt.LayerChart, figure: Figure, title: str) -> dict[str, Json]:
+    """Return a chart as Vega-Lite, with its frame and without any theme of Altair's."""
+    import altair as alt
+
+    framed: Any = chart.properties(
+        title=alt.TitleParams(_wrapped(title, 66), anchor="start", offset=14),
+        width=560,
+        height=320,
+        description=f"{figure.subject}: {title}",
+    )
+    with alt.theme.enable("none"):
+        document: dict[str, Json] = framed.to_dict()
+    return document
+
+
+def _colour(figure: Figure, rows: Sequence[Mapping[str, Json]]) -> alt.Color:
+    import altair as alt
+
     series = list(dict.fromkeys(row["series"] for row in rows))
     title = ", ".join(axis.replace("_", " ") for axis in figure.colour) or None
-    colour: dict[str, Json] = {
-        "color": {
-            "field": "series",
-            "type": "nominal",
-            "sort": series,
-            "scale": {"domain": series},
-            "title": title,
-            # a line without a name needs the colour and no legend
-            **({} if any(series) else {"legend": None}),
-        }
-    }
-    numeric = x["type"] == "quantitative"
-    shift = {} if numeric or len(series) < 2 else {"xOffset": {"field": "series", "sort": series}}
-    layers: list[dict[str, Json]] = [{"mark": {"type": "line"}}] if numeric else []
-    layers.append(
-        {
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "mark": {"type": "errorbar", "ticks": {"size": 7}, "thickness": 1.5},
-            "encoding": {
-                "y": {**_y_axis(figure, rows), "field": "low"},
-                "y2": {"field": "high"},
-            },
-        }
-    )
-    layers.append(
-        {
-            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
-            "encoding": {"tooltip": _tooltip(figure)},
-        }
-    )
-    return {
-        **_frame(figure, figure.title),
-        "data": {"values": [dict(row) for row in rows]},
-        "encoding": {"x": x, "y": _y_axis(figure, rows), **colour, **shift},
-        "layer": layers,
-    }
+    colour = alt.Color("series:N", sort=series, title=title).scale(domain=series)
+    # a line without a name needs the colour and no legend
+    return colour if any(series) else colour.legend(None)
 
 
-def _frame(figure: Figure, title: str) -> dict[str, Json]:
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "title": {"text": _wrapped(title, 66), "anchor": "start", "offset": 14},
-        "width": 560,
-        "height": 320,
-        "description": f"{figure.subject}: {title}",
-    }
+def _word_axis(figure: Figure, order: Sequence[Json]) -> alt.X:
+    import altair as alt
+
+    labels = [v if isinstance(v, str) else json.dumps(v) for v in order]
+    x = alt.X("x:O", sort=labels, title=_axis_title(figure))
+    # long words need the slant; the few letters of most values don't
+    return x.axis(labelAngle=0) if sum(map(len, labels)) < _LEVEL_LETTERS else x
 
 
-def _x_axis(
+def _number_axis(
     figure: Figure, rows: Sequence[Mapping[str, Json]], order: Sequence[Json]
-) -> dict[str, Json]:
-    title = (figure.x or "").replace("_", " ") or None
+) -> alt.X:
+    import altair as alt
+
     values = [row["x"] for row in rows]
-    x: dict[str, Json]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        labels = [v if isinstance(v, str) else json.dumps(v) for v in order]
-        # long words need the slant; the few letters of most values don't
-        angle = {"labelAngle": 0} if sum(map(len, labels)) < 60 else {}
-        x = {"field": "x", "type": "ordinal", "sort": labels, "title": title}
-        return {**x, "axis": angle}
-    marks = sorted({v for v in order if isinstance(v, int | float)} | set(values))
-    x = {"field": "x", "type": "quantitative", "title": title}
-    x["axis"] = {"values": marks, "format": "~r" if max(marks) < 1e6 else "~s"}
+    marks = sorted({v for v in order if is_number(v)} | set(values))
+    # a stated precision, for Vega rounds labels of log axes to one digit unless told otherwise
+    axis: dict[str, Any] = {"format": ",.12~g" if max(map(abs, marks)) < _SHORTEN_FROM else ".4~s"}
+    if len(marks) <= _MOST_MARKS:
+        axis["values"] = marks
+    title = _axis_title(figure)
     if figure.log_x and min(values) > 0:
-        x["scale"] = {"type": "log", "base": 2, "domain": [min(values), max(values)]}
-        x["scale"]["padding"] = 20
-        x["axis"]["title"] = f"{title} (log₂ scale)"
+        scale = alt.Scale(type="log", base=2, domain=[min(values), max(values)], padding=20)
+        title = f"{title} (log₂ scale)"
     else:
-        x["scale"] = {"zero": False, "padding": 20}
-    return x
+        scale = alt.Scale(zero=False, padding=20)
+    return alt.X("x:Q", title=title, axis=alt.Axis(**axis), scale=scale)
 
 
-def _y_axis(figure: Figure, rows: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+def _axis_title(figure: Figure) -> str | None:
+    return (figure.x or "").replace("_", " ") or None
+
+
+def _y_axis(figure: Figure, rows: Sequence[Mapping[str, Json]], field: str) -> alt.Y:
+    import altair as alt
+
     values = [row[k] for row in rows for k in ("value", "low", "high") if row[k] is not None]
-    y: dict[str, Json] = {"field": "value", "type": "quantitative", "title": figure.y_title}
+    y = alt.Y(f"{field}:Q", title=figure.y_title)
+    big = max(values) >= _SHORTEN_FROM
     if min(values) > 0 and max(values) / min(values) > _LOG_Y_FROM:
-        y["title"] = f"{figure.y_title}, log scale"
-        y["scale"] = {"type": "log", "nice": True}
         # a log axis of several decades labels every minor tick unless told otherwise
-        y["axis"] = {"format": "~s" if max(values) >= 1e5 else "~g"}
-        y["axis"] |= {"tickCount": max(3, math.ceil(math.log10(max(values) / min(values))))}
-    else:
-        y["scale"] = {"zero": True}
-    return y
+        ticks = max(3, math.ceil(math.log10(max(values) / min(values))))
+        y = y.title(f"{figure.y_title}, log scale").scale(type="log", nice=True)
+        return y.axis(format=".4~s" if max(values) >= 1e5 else ",.6~g", tickCount=ticks)
+    y = y.scale(zero=True)
+    return y.axis(format=".4~s") if big else y
 
 
-def _tooltip(figure: Figure) -> list[dict[str, Json]]:
-    number = {"type": "quantitative", "format": ".4~g"}
+def _tooltip(figure: Figure) -> list[alt.Tooltip]:
+    import altair as alt
+
     return [
-        {"field": "series", "type": "nominal", "title": "line"},
-        {"field": "x", "type": "nominal", "title": (figure.x or "point").replace("_", " ")},
-        {"field": "value", "title": figure.y_title, **number},
-        {"field": "low", "title": "95 % from", **number},
-        {"field": "high", "title": "95 % to", **number},
-        {"field": "n", "type": "quantitative", "title": "repetitions"},
-        {"field": "verdict", "type": "nominal", "title": "verdict"},
+        alt.Tooltip("series:N", title="line"),
+        alt.Tooltip("x:N", title=(figure.x or "point").replace("_", " ")),
+        alt.Tooltip("shown:N", title=figure.subject),
+        alt.Tooltip("spread:N", title="95 % interval"),
+        alt.Tooltip("n:Q", title="repetitions"),
+        alt.Tooltip("verdict:N"),
     ]
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from specc.collate import themes
-from specc.collate.figures import Drawings
+from specc.collate.figures import Drawings, vega_lite_version
 from specc.model import Json
 from specc.resources import template_folder
 
@@ -37,8 +37,10 @@ def _embedded(value: Json) -> str:
 
 
 def _vega() -> str:
+    import altair as alt
     import vl_convert
 
     # its type stub demands a snippet that the function itself does not need
     bundle: Any = vl_convert.javascript_bundle
-    return str(bundle()).replace("</script", "<\\/script")
+    version = vega_lite_version(alt.SCHEMA_VERSION)
+    return str(bundle(vl_version=version)).replace("</script", "<\\/script")

@@ -114,6 +114,8 @@ def _source(path: Path) -> Source:
         bundle_id=manifest.bundle_id,
         path=path,
         manifest=manifest.predicate,
+        manifest_sha256=manifest.sha256,
+        spec_sha256=listed.get("spec.resolved.yaml"),
         compile_info=_compile_info(path / COMPILE_INFO),
         tasks=_in_order(rows, manifest.predicate.get("axes") or ()),
         parent=manifest.predicate.get("parent_bundle_id"),
@@ -157,7 +159,7 @@ def _read_run(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
         for wrong in wrongs:
             # said from the run's folder on, so that the report is the same wherever it is made
             file = os.path.relpath(wrong.file, Path(folder.path).parent)
-            lost = os.path.basename(wrong.file) == JOURNAL
+            lost = Path(wrong.file).name == JOURNAL
             place = file if wrong.line is None else f"{file}:{wrong.line}"
             if lost:
                 text = f"{place} can't be read ({wrong.message}) and no other launch tells"

@@ -45,6 +45,9 @@ class Source:
     path: Path
     manifest: Mapping[str, Json]
     """The predicate of manifest.json."""
+    manifest_sha256: str
+    spec_sha256: str | None
+    """Hash of the bundle's spec.resolved.yaml; None when the bundle has none."""
     compile_info: Mapping[str, Json]
     """compile.json; empty when it is not there. Not hashed, for display only."""
     tasks: tuple[TaskRow, ...]

@@ -7,6 +7,7 @@ says that the data can't tell.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,10 @@ from specc.kinds.base import Finding
 from specc.model import Json
 
 Cell = Mapping[str, Json]
+_BIG = {6: "M", 9: "G", 12: "T"}
+_PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_RATE = re.compile("([kMGT]?)(B/s|bit/s|Hz|FLOP/s)")
+"""Units whose decimal prefix may change with the value."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -45,10 +50,16 @@ def file_name(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with three significant digits, a dash when there is none."""
+    """Return a number with three significant digits, a dash when there is none.
+
+    From a million on in M, G and T: "5.06 M".
+    """
     if value is None:
         return "–"
-    if value != 0 and not 1e-4 <= abs(value) < 1e7:
+    if 1e6 <= abs(value) < 1e15:
+        power = min(int(math.log10(abs(value) * (1 + 1e-9)) // 3) * 3, 12)
+        return f"{number(value / 10**power)} {_BIG[power]}"
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:
         mantissa, _, exponent = f"{value:.2e}".partition("e")
         return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
     if 0 < abs(value) < 1:
@@ -58,12 +69,34 @@ def number(value: float | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def plot_unit(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[str, float]:
+    """Return the unit in which all values of a metric are drawn, and the factor to it."""
+    unit, name = str(metric["unit"]), metric["name"]
+    if unit == "B":
+        return "MiB", 2.0**-20
+    rate = _RATE.fullmatch(unit)
+    if rate is None:
+        return unit, 1.0
+    own = _PREFIXES[rate[1]]
+    values = [abs(cell["metrics"][name]["value"]) * own for cell in with_value(summary, name)]
+    best = _best_prefix(max(values, default=own))
+    return f"{best}{rate[2]}", own / _PREFIXES[best]
+
+
+def _best_prefix(value: float) -> str:
+    return next((prefix for prefix in ("T", "G", "M", "k") if value >= _PREFIXES[prefix]), "")
+
+
 def quantity(value: float | None, unit: str) -> str:
-    """Return a number with its unit; bytes in the unit that reads best."""
+    """Return a number with its unit; bytes and rates in the unit that reads best."""
     if value is not None and unit == "B":
         for power, name in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
             if abs(value) >= 2**power:
                 return f"{number(value / 2**power)} {name}"
+    if value is not None and (rate := _RATE.fullmatch(unit)) is not None:
+        own = _PREFIXES[rate[1]]
+        best = _best_prefix(abs(value) * own)
+        return f"{number(value * own / _PREFIXES[best])} {best}{rate[2]}"
     return f"{number(value)} {unit}".strip()
 
 

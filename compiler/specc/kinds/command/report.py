@@ -24,10 +24,11 @@ def figures(summary: Mapping[str, Json]) -> tuple[Figure, ...]:
             x=x,
             colour=colour,
             log_x=log_x,
-            y_title=_y_title(metric),
-            scale=2.0**-20 if metric["unit"] == "B" else 1.0,
+            y_title=f"{metric['label']} [{unit}]" if unit else str(metric["label"]),
+            scale=scale,
         )
         for metric in summary["metrics"][:_MOST_FIGURES]
+        for unit, scale in (sentences.plot_unit(summary, metric),)
     )
 
 
@@ -59,8 +60,3 @@ def methodology() -> tuple[tuple[str, str], ...]:
             "resident memory as the kernel accounts them.",
         ),
     )
-
-
-def _y_title(metric: Mapping[str, Json]) -> str:
-    unit = "MiB" if metric["unit"] == "B" else metric["unit"]
-    return f"{metric['label']} [{unit}]" if unit else str(metric["label"])

@@ -144,9 +144,15 @@ def _declared(block: Json) -> Iterator[Metric]:
 def _metric(name: str, unit: str | None, better: str | None, definition: str | None) -> Metric:
     return Metric(
         name=name,
-        label=name.removesuffix(f"_{unit}").replace("_", " "),
+        label=_without_unit(name, unit or "").replace("_", " "),
         unit=unit or "",
         better=better if better in ("lower", "higher") else "none",
         definition=definition
         or "As the program reported it; with several values a run counts with their median.",
     )
+
+
+def _without_unit(name: str, unit: str) -> str:
+    """Return a metric's name without the unit it ends in: "rate_kb_per_s" is a rate in kB/s."""
+    spelled = unit.lower().replace("/", "_per_")
+    return name.removesuffix(f"_{unit}").removesuffix(f"_{spelled}")
