@@ -5,9 +5,22 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__":
+
+def _start() -> int:
     # isolated mode leaves the script's folder out of the path
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    from specc_runtime.launch import main
+    from specc_runtime.signals import Stopped, raise_on_stop
 
-    sys.exit(main(sys.argv[1:]))
+    try:
+        if sys.argv[1:2] == ["shard"]:
+            raise_on_stop()
+        from specc_runtime.launch import main
+
+        return main(sys.argv[1:])
+    except Stopped as stopped:
+        sys.stderr.write(f"specc: stopped by {stopped.name}; start it again to go on\n")
+        return stopped.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(_start())

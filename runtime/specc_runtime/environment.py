@@ -1,33 +1,28 @@
 """Find or build the Python environment that a shape's tasks run in.
 
-A wheelhouse environment is built once for each lock at its final path, by whoever holds the
-lease while others wait; `.ready` is written last. Nothing is fetched from a network.
+What a lock pins is built once for each lock (and image, and set of modules) at its final path; see
+`building`. In a container that happens inside it. Nothing is fetched from a network.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .lease import Held, Lease, take
-from .log import say
+from .building import EnvironmentFailed, Wanted, build_once, find_ready
 from .slurm_env import Allocation
 
-_WAIT_LIMIT_S = 3600.0
-_WAIT_STEP_S = 1.0
-_READY = ".ready"
+_IMAGE_SHA256 = "SPECC_IMAGE_SHA256"
+"""Set by the job script: hash of the image file that it started."""
 # lowest driver that runs each CUDA major version, from NVIDIA's CUDA compatibility table
 _DRIVERS = {11: (450, 80), 12: (525, 60), 13: (580, 0)}
-
-
-class EnvironmentFailed(Exception):
-    """The environment can't be had here; the message says what to load or free."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,12 @@ class Prepared:
     name: Optional[str]
     mode: str
     path: Optional[str]
-    """Folder of a wheelhouse environment; None when the interpreter is inherited."""
+    """Folder of a pinned environment; None when the interpreter is inherited."""
     python: str
+    image: Optional[str] = None
+    """Container image as the manifest names it; None outside containers."""
+    image_sha256: Optional[str] = None
+    """Hash of the image file; None for a reference."""
 
 
 def prepare(
@@ -49,15 +48,19 @@ def prepare(
     if name is None:
         return Prepared(None, "inherit", None, sys.executable)
     stated = predicate["environments"][name]
-    if stated["mode"] != "wheelhouse":
-        return Prepared(name, stated["mode"], None, sys.executable)
-    prefix = _prefix(name, stated)
-    if not _is_ready(prefix, stated["lock_sha256"]):
+    image = stated.get("image")
+    image_sha256 = os.environ.get(_IMAGE_SHA256) if image else None
+    lock = stated.get("lock_sha256")
+    if lock is None or stated["mode"] == "inherit":
+        return Prepared(name, stated["mode"], None, sys.executable, image, image_sha256)
+    folder = _folder(name, stated)
+    prefix = find_ready(folder, lock)
+    if prefix is None:
         check_platform(stated, needs_gpu=bool(shape["task"]["gpus"]))
-        python = find_python(stated["python"])
-        building = _Building(bundle, name, stated["lock_sha256"], prefix, python)
-        _build_once(building, allocation)
-    return Prepared(name, "wheelhouse", prefix, os.path.join(prefix, "bin", "python"))
+        python = find_python(stated["python"], in_container=bool(image))
+        prefix = build_once(Wanted(bundle, name, lock, folder, python), allocation)
+    python = os.path.join(prefix, "bin", "python")
+    return Prepared(name, stated["mode"], prefix, python, image, image_sha256)
 
 
 def environments_root(environ: Mapping[str, str]) -> str:
@@ -70,96 +73,26 @@ def environments_root(environ: Mapping[str, str]) -> str:
     return os.path.join(cache, "specc", "env")
 
 
-def _prefix(name: str, stated: Mapping[str, Any]) -> str:
-    lock = stated["lock_sha256"][:16]
+def stamps_root(environ: Mapping[str, str]) -> str:
+    """Return the folder that remembers what was hashed already on this site."""
+    return os.path.join(environments_root(environ), ".verified")
+
+
+def _folder(name: str, stated: Mapping[str, Any]) -> str:
+    """Return the environment's place: another lock, image or set of modules is another one."""
     python = (stated.get("python") or "any").replace(".", "")
-    folder = f"{name}-{lock}-py{python}-{platform.machine()}"
-    return os.path.join(environments_root(os.environ), folder)
+    words = [name, stated["lock_sha256"][:16]]
+    base: List[Any] = list(stated.get("modules") or ())
+    if stated.get("image"):
+        known = os.environ.get(_IMAGE_SHA256) or stated.get("sha256") or stated.get("digest")
+        base.append(known or stated["image"])
+    if base:
+        words.append(hashlib.sha256(json.dumps(base).encode()).hexdigest()[:16])
+    words.extend([f"py{python}", platform.machine()])
+    return os.path.join(environments_root(os.environ), "-".join(words))
 
 
-@dataclass(frozen=True)
-class _Building:
-    """An environment that is not there yet."""
-
-    bundle: str
-    name: str
-    lock: str
-    prefix: str
-    python: str
-
-
-def _is_ready(prefix: str, lock: str) -> bool:
-    try:
-        with open(os.path.join(prefix, _READY), encoding="utf-8") as file:
-            return bool(file.read().strip() == lock)
-    except OSError:
-        return False
-
-
-def _build_once(building: _Building, allocation: Allocation) -> None:
-    name, prefix = building.name, building.prefix
-    end = time.monotonic() + _WAIT_LIMIT_S
-    told = False
-    while time.monotonic() < end:
-        try:
-            lease = take(prefix + ".lease", allocation)
-        except Held as held:
-            if not told:
-                say(f"environment {name}: waiting for {held}, who builds it")
-                told = True
-            time.sleep(_WAIT_STEP_S)
-        except OSError as error:
-            raise EnvironmentFailed(
-                f"environment {name}: {error}; set SPECC_ENV_DIR to a folder that you may write to"
-            ) from None
-        else:
-            try:
-                if not _is_ready(prefix, building.lock):
-                    _build(building, lease)
-            finally:
-                lease.release()
-        if _is_ready(prefix, building.lock):
-            return
-    raise EnvironmentFailed(f"environment {name}: nobody finished building {prefix} within an hour")
-
-
-def _build(building: _Building, lease: Lease) -> None:
-    name, prefix = building.name, building.prefix
-    say(f"environment {name}: building {prefix}")
-    script = os.path.join(building.bundle, "env", name, "setup.sh")
-    log_path = prefix + ".log"
-    with open(log_path, "wb") as log:
-        # a build that was cut off may have left half an environment: setup.sh starts anew
-        process = subprocess.Popen(
-            ["sh", script, prefix, building.python],
-            cwd=building.bundle,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        while True:
-            try:
-                code = process.wait(timeout=1.0)
-                break
-            except subprocess.TimeoutExpired:
-                lease.beat()
-    if code != 0:
-        raise EnvironmentFailed(
-            f"environment {name}: {script} ended with code {code};"
-            f" the end of {log_path}:\n{_tail(log_path)}"
-        )
-    draft = os.path.join(prefix, _READY + ".new")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(building.lock + "\n")
-    os.replace(draft, os.path.join(prefix, _READY))
-
-
-def _tail(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return "".join(file.readlines()[-15:])
-
-
-def find_python(version: Optional[str]) -> str:
+def find_python(version: Optional[str], *, in_container: bool = False) -> str:
     """Return an interpreter of a version like "3.11". Raises EnvironmentFailed with advice."""
     if version is None or version == f"{sys.version_info[0]}.{sys.version_info[1]}":
         # of a virtual environment the base interpreter: environments are not built on one another
@@ -168,9 +101,12 @@ def find_python(version: Optional[str]) -> str:
         path = os.path.join(folder, f"python{version}")
         if os.access(path, os.X_OK) and _version_of(path) == version:
             return path
+    advice = f"load it (module load Python/{version}) or set SPECC_PYTHON"
+    if in_container:
+        advice = f"use an image with Python {version}, or lock for the Python of this one"
     raise EnvironmentFailed(
-        f"the lock is for Python {version}, but this is {platform.python_version()} and no"
-        f" python{version} is on PATH; load it (module load Python/{version}) or set SPECC_PYTHON"
+        f"the lock is for Python {version}, but this is {platform.python_version()}"
+        f" ({sys.executable}) and no python{version} is on PATH; {advice}"
     )
 
 

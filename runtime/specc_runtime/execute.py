@@ -49,6 +49,8 @@ class Setting:
     prepared: Prepared
     network: str
     verified: str
+    inputs: Mapping[str, Any]
+    """What the inputs at the cluster were found to be, by name; see `arrivals`."""
 
 
 def run_shard(setting: Setting, shard_id: str, only: Optional[str] = None) -> int:
@@ -266,7 +268,11 @@ def _write_launch(setting: Setting, shard_id: str, folder: str, name: str) -> No
             "mode": prepared.mode,
             "path": prepared.path,
             "packages": installed_packages(sys.path),
+            "image": prepared.image,
+            "image_sha256": prepared.image_sha256,
+            "modules": [name for name in os.environ.get("LOADEDMODULES", "").split(":") if name],
         },
+        "inputs": dict(setting.inputs),
         "hardware": describe_hardware(),
         "bundle_verified": setting.verified,
     }

@@ -14,14 +14,15 @@ import subprocess
 import sys
 from typing import Any, Dict, List, Sequence, Tuple
 
-from . import caches, isolate
+from . import caches, isolate, signals
 from .arrivals import check_inputs
+from .building import EnvironmentFailed
 from .contract import categories
 from .contract.fields import Damage
 from .contract.manifest import Manifest, read_manifest
 from .contract.tasks import TaskRow, read_tasks
 from .contract.verify import Verdict, verify
-from .environment import EnvironmentFailed, Prepared, environments_root, prepare
+from .environment import Prepared, prepare, stamps_root
 from .execute import Setting, run_shard
 from .log import say
 from .slots import NoDevice, make_slots
@@ -95,22 +96,26 @@ def _first_part(options: argparse.Namespace) -> Facts:
     end_t = find_end(os.environ, shape["job"]["time_limit_s"])
     network = _network()
     full = os.environ.get("SPECC_VERIFY") == "full"
-    stamps = os.path.join(os.path.dirname(environments_root(os.environ)), "verified")
+    stamps = stamps_root(os.environ)
     manifest, verified = _verify(options.bundle, stamps, full=full)
-    inputs = manifest.predicate["inputs"]
-    check_inputs(inputs, os.path.join(stamps, f"{manifest.bundle_id}-inputs.json"), full=full)
+    signals.check()
     allocation = read_allocation(os.environ, end_t)
+    inputs = check_inputs(manifest.predicate["inputs"], stamps, allocation, full=full)
+    signals.check()
     prepared = prepare(options.bundle, manifest.predicate, shape, allocation)
     facts: Facts = {
         "network": network,
         "verified": verified,
         "end_t": end_t,
+        "inputs": inputs,
         "prepared": dict(vars(prepared)),
     }
     if prepared.path is not None:
         os.environ[_ENTERED] = json.dumps(facts)
         main_file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
         python = prepared.python
+        signals.hold_back()
+        signals.check()
         os.execv(python, [python, "-I", "-B", "-X", "utf8", main_file, *options.argv])
     return facts
 
@@ -171,6 +176,7 @@ def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
         prepared=Prepared(**facts["prepared"]),
         network=facts["network"],
         verified=facts["verified"],
+        inputs=facts["inputs"],
     )
     cached = caches.Caches()
     try:
@@ -179,6 +185,8 @@ def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
             del os.environ[name]
         path = os.environ.get("PATH", os.defpath)
         os.environ.update(cached.variables(prefix=prefix, path=path))
+        stated = manifest.predicate["environments"].get(setting.shape["environment"]) or {}
+        os.environ.update(stated.get("variables") or {})
         if options.task is not None:
             return _one_task(setting, options)
         return _run_shards(setting, _shards(setting, options))
@@ -200,6 +208,7 @@ def _shards(setting: Setting, options: argparse.Namespace) -> List[str]:
 def _run_shards(setting: Setting, names: List[str]) -> int:
     codes = [categories.EXIT_OK]
     for name in names:
+        signals.check()
         codes.append(run_shard(setting, name))
         if codes[-1] in (categories.EXIT_INTERRUPTED, categories.EXIT_BAD_BUNDLE):
             break
@@ -209,8 +218,8 @@ def _run_shards(setting: Setting, names: List[str]) -> int:
 
 
 def _should_stop(setting: Setting) -> bool:
-    """After a shard that stopped early: under Slurm the end of the job is near."""
-    return setting.allocation.job_id is not None
+    """After a shard that stopped early: a signal means all, under Slurm the job's end is near."""
+    return signals.stopped() or setting.allocation.job_id is not None
 
 
 def _one_task(setting: Setting, options: argparse.Namespace) -> int:

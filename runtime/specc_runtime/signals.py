@@ -1,4 +1,8 @@
-"""Signals of a launch: remembered by their handlers, looked at by the pool when it is ready."""
+"""Signals of a launch: remembered by their handlers, looked at by the pool when it is ready.
+
+Before there is a pool, a signal raises Stopped where the process stands; the first one only, so
+that a second one does not cut the cleaning up short.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,62 @@ import signal
 from types import FrameType
 from typing import Any, Dict, List, Optional, Tuple
 
+from .contract import categories
 from .limits import signal_name
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+_SEEN: List[str] = []
+"""Signals that this process got, whoever caught them."""
+
+
+class Stopped(BaseException):
+    """A signal ended the launch before a pool could take it. Nobody may swallow it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    @property
+    def exit_code(self) -> int:
+        if self.name == "SIGINT":
+            return categories.EXIT_INTERRUPTED
+        return categories.EXIT_TRY_AGAIN
+
+
+def raise_on_stop() -> None:
+    """From now on a signal that ends a launch raises Stopped. Undoes `hold_back`."""
+    for number in _caught():
+        signal.signal(number, _raise)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+
+def hold_back() -> None:
+    """Keep signals waiting until `raise_on_stop`, also across an exec, which forgets handlers."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+
+
+def check() -> None:
+    """Raise Stopped when a signal arrived, also one whose exception got lost."""
+    if _SEEN:
+        raise Stopped(_SEEN[0])
+
+
+def stopped() -> bool:
+    """True once a signal that ends a launch arrived."""
+    return bool(_SEEN)
+
+
+def _caught() -> List[signal.Signals]:
+    """List the signals to catch: nohup's wish to live on without a terminal is kept."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [number for number in _STOPS if number != signal.SIGHUP or not ignored]
+
+
+def _raise(number: int, frame: Optional[FrameType]) -> None:
+    del frame
+    _SEEN.append(signal_name(number))
+    if len(_SEEN) == 1:
+        raise Stopped(_SEEN[0])
 
 
 def _ignore(number: int, frame: Optional[FrameType]) -> None:
@@ -26,7 +83,7 @@ class Signals:
         """Readable when something arrived."""
         self.fds: Tuple[int, ...] = (read_end, write_end)
         self._before: Dict[int, Any] = {}
-        for number in _STOPS:
+        for number in _caught():
             self._before[number] = signal.signal(number, self._catch)
         # without a handler the wakeup descriptor would not be written to
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _ignore)
@@ -35,6 +92,7 @@ class Signals:
     def _catch(self, number: int, frame: Optional[FrameType]) -> None:
         del frame
         self._arrived.append(signal_name(number))
+        _SEEN.append(signal_name(number))
 
     def waiting(self) -> bool:
         """True when a signal arrived that `take` has not handed out."""

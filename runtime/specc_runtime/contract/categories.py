@@ -31,6 +31,9 @@ TRANSIENT = frozenset({"preempted", "node", "gpu", "gpu_neighbour"})
 STATES = ("completed", "failed", "running", "not_run", "missing", "invalid")
 """What a task's journal lines add up to; see `runs.TaskState`."""
 
+FIXTURES = ("warm_parent",)
+"""What a shard may start before its tasks; `fixtures.TYPES` of the node starts them."""
+
 SCHEMA_VERSION = 1
 
 EXIT_OK = 0

@@ -13,9 +13,12 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .fields import (
     HEX16,
+    HEX64,
     Damage,
     anything,
+    boolean,
     integer,
+    list_of,
     map_of,
     matching,
     nullable,
@@ -32,6 +35,9 @@ _SHARD = re.compile(r"[A-Za-z0-9._-]+-[0-9]{4,}")
 _LAUNCH = re.compile(r"launch-([0-9]{3,})")
 _DEEPEST = 3
 
+PIN = matching(
+    r"(sha256|tree):[0-9a-f]{64}|size:[0-9]+", "sha256:, tree: or size: and what was found"
+)
 check_launch = record(
     {
         "schema_version": integer,
@@ -55,12 +61,22 @@ check_launch = record(
                 "mode": one_of("wheelhouse", "container", "inherit"),
                 "path": nullable(text),
                 "packages": map_of(text),
-            }
+            },
+            {
+                "image": nullable(text),
+                "image_sha256": nullable(HEX64),
+                "modules": list_of(text),
+            },
         ),
         "hardware": map_of(anything),
         "bundle_verified": one_of("full", "stamped"),
     },
-    {"deadline_s": nullable(number)},
+    {
+        "deadline_s": nullable(number),
+        "inputs": map_of(
+            record({"pin": PIN, "bytes": nullable(integer), "path": text, "pinned": boolean})
+        ),
+    },
 )
 
 

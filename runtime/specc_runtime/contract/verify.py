@@ -1,8 +1,8 @@
 """Compare a bundle folder with its manifest: what changed, what is missing, what is extra.
 
 Hashes on several threads (the interpreter lock is free while a block is hashed). With a stamp
-file, wheels and inputs that were hashed before and have the same size, time and inode are not
-hashed again.
+file, wheels, inputs and images that were hashed before and have the same size, time and inode are
+not hashed again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .fields import Damage
 from .manifest import COMPILE_INFO, HASH_LIST, MANIFEST, Manifest, Subject, parse_manifest
 
 _BLOCK = 1 << 18
-_STAMPED = ("wheels/", "inputs/")
+_STAMPED = ("wheels/", "inputs/", "images/")
 _OWN = (MANIFEST, HASH_LIST, COMPILE_INFO)
 RESULTS = "results"
 Stamp = Tuple[int, int, int]
@@ -94,14 +94,20 @@ def verify(
     known = {} if full or stamp is None else _read_stamp(stamp, manifest)
     check = _Checker(root, known, on_bytes)
     workers = threads or min(8, len(os.sched_getaffinity(0)) + 1)
-    with ThreadPoolExecutor(workers) as pool:
-        # the largest first, so that no thread is left alone with one at the end
-        order = sorted(manifest.subjects, key=lambda subject: -subject.bytes)
+    # the largest first, so that no thread is left alone with one at the end
+    order = sorted(manifest.subjects, key=lambda subject: -subject.bytes)
+    pool = ThreadPoolExecutor(workers)
+    try:
         for subject, verdict in zip(order, pool.map(check, order)):
             if verdict == "missing":
                 missing.append(subject.path)
             elif verdict == "changed":
                 changed.append(subject.path)
+    except BaseException:
+        check.stopped = True  # a signal: threads in the middle of a large file give up as well
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     if stamp is not None and not changed and not missing:
         _write_stamp(stamp, manifest, check.seen)
     return Verdict(
@@ -135,6 +141,10 @@ def _read(root: str) -> "Tuple[Optional[Manifest], List[str], List[str], Optiona
     return manifest, changed, missing, None
 
 
+class _GivenUp(Exception):
+    """Nobody waits for this hash any more."""
+
+
 class _Checker:
     """Compares one file at a time; called from several threads."""
 
@@ -147,6 +157,13 @@ class _Checker:
         self.seen: Dict[str, Stamp] = {}
         self.modes: List[Tuple[str, int, int]] = []
         self.stamped = 0
+        self.stopped = False
+
+    def _on_bytes(self, count: int) -> None:
+        if self.stopped:
+            raise _GivenUp
+        if self.on_bytes is not None:
+            self.on_bytes(count)
 
     def __call__(self, subject: Subject) -> str:
         path = os.path.join(self.root, subject.path)
@@ -165,7 +182,7 @@ class _Checker:
             self.stamped += 1
         else:
             try:
-                if file_sha256(path, self.on_bytes) != subject.sha256:
+                if file_sha256(path, self._on_bytes) != subject.sha256:
                     return "changed"
             except OSError:
                 return "changed"
