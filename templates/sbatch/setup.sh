@@ -27,3 +27,8 @@ UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 "$uv" pip install --quiet --offline --n
     --link-mode copy --find-links "$bundle/wheels" --require-hashes \
     --python "$prefix/bin/python" -r "$here/requirements.lock"
 rm -rf -- "${prefix:?}/installer"
+{% if base_packages %}
+# what the image has installed is seen as well; the packages of the lock come first
+sed 's/^include-system-site-packages = false/include-system-site-packages = true/' "$prefix/pyvenv.cfg" >"$prefix/pyvenv.new"
+mv -- "$prefix/pyvenv.new" "$prefix/pyvenv.cfg"
+{% endif %}

@@ -167,7 +167,7 @@ def test_modules_of_site_and_environment_are_loaded_in_this_order(tmp_path: Path
     spec = a_spec(tmp_path, profile={"modules": ["env/release"], "python": "/opt/python"})
     environment = an_environment(mode="inherit", modules=["Python/3.11"])
     text = texts(a_plan(tmp_path, spec=spec, environment=environment))["job.sbatch"]
-    assert text.index("module load env/release") < text.index("module load Python/3.11")
+    assert text.index("\nload env/release\n") < text.index("\nload Python/3.11\n")
     assert "site_python=/opt/python" in text
 
 
@@ -176,7 +176,7 @@ def test_a_container_is_called_with_binds_and_the_driver(tmp_path: Path) -> None
     plan = a_plan(tmp_path, environment=environment, task=a_task_shape(gpus=1))
     text = texts(plan)["job.sbatch"]
     assert "image='/i/a b.sif'" in text
-    assert 'exec --nv --bind /data --overlay /o.img --bind "$bundle"' in text
+    assert 'exec --nv --bind /data --overlay /o.img:ro --bind "$bundle"' in text
 
 
 def test_a_reference_is_called_by_its_digest(tmp_path: Path) -> None:

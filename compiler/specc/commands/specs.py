@@ -87,12 +87,12 @@ def validate(spec: SpecPath) -> Answer:
 
 
 @verb
-def lock(spec: SpecPath) -> Answer:
-    """Resolve environments anew and write SPEC.lock."""
+def lock(spec: SpecPath, only: Only = None) -> Answer:
+    """Resolve environments anew and write SPEC.lock; with --only, those that these points use."""
     from specc.pipeline import lock_spec
 
     with bars() as progress:
-        path = lock_spec(spec, progress=progress)
+        path = lock_spec(spec, only=chosen(only), progress=progress)
     return Answer(text=str(path), data={"lock": str(path)})
 
 

@@ -30,6 +30,7 @@ from specc.packing.cluster import Complaint, choose_partition
 from specc.packing.shapes import slots
 from specc.packing.shards import Packing, order_tasks, pack, waves_in
 from specc.problems import Problem, by_position, error, warning
+from specc_runtime.contract.categories import FIXTURES
 
 NO_FACTS = Facts(inputs={}, code=None, environments={}, runtime=())
 """What is known before a survey."""
@@ -168,7 +169,16 @@ class _Planner:
             "accelerator": fact.accelerator,
             "requirements": fact.requirements,
             "image": fact.description.get("digest") or fact.description.get("sha256"),
+            **{k: fact.description[k] for k in ("modules", "variables") if fact.description.get(k)},
         }
+
+
+def _check_fixtures(fixtures: tuple[Fixture, ...]) -> None:
+    """Raise ValueError for a fixture that no runtime starts: a kind's mistake, not a user's."""
+    for fixture in fixtures:
+        if fixture.type not in FIXTURES:
+            known = ", ".join(FIXTURES)
+            raise ValueError(f"no runtime knows the fixture {fixture.type!r}; it knows {known}")
 
 
 def _groups(expansion: Expansion, room: PlanRoom) -> list[tuple[tuple[Fixture, ...], list[Task]]]:
@@ -177,6 +187,7 @@ def _groups(expansion: Expansion, room: PlanRoom) -> list[tuple[tuple[Fixture, .
     for settings_tasks in _by_settings(expansion):
         first = settings_tasks[0]
         fixtures = room.fixtures(first.settings)
+        _check_fixtures(fixtures)
         text = json.dumps([[f.type, f.options] for f in fixtures], sort_keys=True)
         sharing = room.MEASURES and first.sharing
         key = (first.task, first.job, first.environment, sharing, text)

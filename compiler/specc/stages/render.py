@@ -62,24 +62,39 @@ def _job(plan: Plan, shape: Shape, *, checked_lines: int, runtime_files: int) ->
         runtime_files=runtime_files,
         site_python=profile.get("python") or "",
         modules=[*(profile.get("modules") or ()), *(description.get("modules") or ())],
-        **_container(description, uses_gpu=shape.task.gpus > 0),
+        cluster_inputs=_cluster_inputs(plan),
+        **_container(environment, uses_gpu=shape.task.gpus > 0),
     )
 
 
-def _container(description: dict[str, Json], *, uses_gpu: bool) -> dict[str, Json]:
-    image = description.get("image") or ""
+def _cluster_inputs(plan: Plan) -> list[str]:
+    return [
+        declared["path"]
+        for declared in plan.spec.data.get("inputs") or ()
+        if declared.get("at") == "cluster"
+    ]
+
+
+def _container(environment: EnvironmentFact | None, *, uses_gpu: bool) -> dict[str, Json]:
+    description = environment.description if environment else {}
+    image = str(description.get("image") or "")
     nv = description.get("nv")
     flags = ["--nv"] if (uses_gpu if nv is None else nv) else []
     for bind in description.get("binds") or ():
         flags += ["--bind", str(bind)]
-    if description.get("overlay"):
-        flags += ["--overlay", str(description["overlay"])]
-    # an image inside the bundle is hashed by the manifest; one at the cluster only here
+    if overlay := str(description.get("overlay") or ""):
+        # writing to one is not for many jobs at once, and would change what others measure
+        flags += ["--overlay", overlay if overlay.endswith(":ro") else f"{overlay}:ro"]
     pinned = str(description.get("sha256") or "")
     if image and "://" in image and description.get("digest"):
         image = f"{image}@{description['digest']}"
         pinned = ""
-    return {"image": image, "image_sha256": pinned, "container_flags": flags}
+    return {
+        "image": image,
+        "image_in_bundle": description.get("at") == "desk",
+        "image_sha256": pinned,
+        "container_flags": flags,
+    }
 
 
 def _environments(plan: Plan) -> Iterator[BundleFile]:
@@ -102,6 +117,7 @@ def _environment_texts(environment: EnvironmentFact) -> Iterator[BundleFile]:
         "environment": environment.name,
         "python": environment.python or "",
         "installer": environment.description.get("installer") or "",
+        "base_packages": environment.mode == "container",
     }
     yield _text(f"{folder}/requirements.lock", environment.requirements)
     yield _text(f"{folder}/setup.sh", _fill("setup.sh", **values), mode=0o755)

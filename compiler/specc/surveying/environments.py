@@ -53,7 +53,9 @@ def _look(spec: Spec, name: str, declared: dict[str, Json], shelf: Shelf) -> Env
     if request.mode == "container":
         description.update(_image(spec, name, declared))
         if declared.get("at") == "desk":
-            wheels = (*wheels, _image_fact(spec, name, declared, shelf.memory))
+            image = _image_fact(spec, name, declared, shelf.memory)
+            wheels = (*wheels, image)
+            description["sha256"] = image.sha256
     return EnvironmentFact(
         name=name,
         mode=request.mode,
