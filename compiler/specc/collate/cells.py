@@ -22,7 +22,7 @@ WIDEST = 4.0
 """An interval wider than this factor says little more than an order of magnitude."""
 VERDICTS = {
     "NO_DATA": "no repetition has a value; the reason stands beside it",
-    "CONTAMINATED": "something else used the machine while this was measured",
+    "CONTAMINATED": "something else used the machine, or it was slowed, while this was measured",
     "NOT_STEADY": f"the second half of a run differs from its first by more than {DRIFT_LIMIT:.0%}",
     "TOO_FEW": "one repetition only, repetitions that pin the value no better than a factor of "
     f"{WIDEST:g}, or too few independent samples for a p90",

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from specc.collate import export
 from specc.collate.complete import complete
+from specc.collate.contamination import contaminated
+from specc.collate.hardware import read_samples
 from specc.collate.read import Found, read
 from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
@@ -42,8 +44,11 @@ def collate_data(
     study = _study(read(paths))
     room = tables_room(study.kind)
     frames = room.frames(study.records)
+    samples, unreadable = read_samples(study.tasks)
+    study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")
-    summary = summarise(study, room, frames)
+    held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
+    summary = summarise(study, room, frames, held)
     progress("writing tables")
     written = export.write_tables(out / "tables", study, frames, summary["cells"])
     written.append(export.write_json(out / "summary.json", summary))
@@ -63,12 +68,18 @@ def _study(found: Found) -> Study:
         )
     tasks, records, damage = read_rows(complete(found), tables_room(kinds[0]).record_columns())
     states = [launch for run in found.runs for launch in run.launches]
+    launches = tuple(
+        {**launch.info, "path": run.path}
+        for run in found.runs
+        for launch in run.launches
+        if launch.info is not None
+    )
     return Study(
         kind=kinds[0],
         sources=found.sources,
         tasks=tasks,
         records=records,
-        launches=tuple(state.info for state in states if state.info is not None),
+        launches=launches,
         damage=(*found.damage, *damage),
         torn_lines=sum(state.torn_bytes > 0 for state in states),
         torn_bytes=sum(state.torn_bytes for state in states),

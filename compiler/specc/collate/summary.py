@@ -6,7 +6,7 @@ Pure, and without a clock: the same bundles and results give the same summary.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import polars as pl
 
@@ -15,18 +15,30 @@ from specc.collate import facts
 from specc.collate.cells import VERDICTS, cell_members, make_cells
 from specc.collate.complete import completeness
 from specc.collate.values import Study
-from specc.kinds.base import TablesRoom
+from specc.kinds.base import Measurement, TablesRoom
 from specc.model import Json
 
 SCHEMA_VERSION = 1
 
 
 def summarise(
-    study: Study, room: TablesRoom, frames: Mapping[str, pl.DataFrame]
+    study: Study,
+    room: TablesRoom,
+    frames: Mapping[str, pl.DataFrame],
+    held: Mapping[int, tuple[tuple[str, str], ...]],
 ) -> dict[str, Json]:
-    """Return the summary of a study as plain JSON values. frames: of the kind's `frames`."""
+    """Return the summary of a study as plain JSON values.
+
+    frames: of the kind's `frames`.   held: what speaks against the times of a task, by its place.
+    """
     metrics = room.metrics(_distinct_settings(study), frames)
-    cells = make_cells(study.tasks, metrics, room.measurements(frames))
+    sizes = {metric.name for metric in metrics if metric.unit == "B"}
+    measurements = (
+        # a busy machine changes times and rates, not how much memory a program takes
+        one if one.metric in sizes else _warned(one, held.get(one.task, ()))
+        for one in room.measurements(frames)
+    )
+    cells = make_cells(study.tasks, metrics, measurements)
     first = study.sources[0].manifest
     spec = first["spec"]
     completed = {
@@ -60,6 +72,10 @@ def summarise(
         "rationale": spec.get("rationale") or {},
         "reproduce": facts.reproducibility(study.sources, runs),
     }
+
+
+def _warned(one: Measurement, held: tuple[tuple[str, str], ...]) -> Measurement:
+    return replace(one, warnings=(*one.warnings, *held)) if held else one
 
 
 def _axes(study: Study) -> dict[str, Json]:

@@ -80,6 +80,8 @@ class TaskResult:
     attempts: int
     launch: str | None
     """`<shard_id>/<launch>` of that attempt."""
+    gpu: str | None
+    """Its entry of CUDA_VISIBLE_DEVICES; None without a GPU."""
     duration_s: float | None
     failure: Mapping[str, Json] | None
     """The last task_failed event; None unless the task failed."""
@@ -102,7 +104,7 @@ class Study:
     records: pl.DataFrame
     """Every row of every completed task, with its `task`; columns as the kind's room says."""
     launches: tuple[Mapping[str, Json], ...]
-    """The launch.json of every launch, with `path`."""
+    """The launch.json of every launch, with the `path` of its run's folder."""
     damage: tuple[Damage, ...]
     torn_lines: int
     """Last lines cut off by a crash: expected, never data."""

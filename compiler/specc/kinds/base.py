@@ -73,6 +73,22 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of time in which a task was timed."""
+
+    task: int
+    """Place of the task in the study's list of tasks."""
+    attempt: int
+    start_ns: int
+    """On the clock of the records' t_ns."""
+    end_ns: int
+    cpu_s: float | None
+    """At most so much CPU time of it was used by the task's own processes; None when unknown."""
+    own_on_gpu: bool
+    """True when the task's own process was seen on its GPU, so that others can be told from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One plot to draw: a metric over an axis, one line for each value of another."""
 
@@ -121,6 +137,9 @@ class TablesRoom(Protocol):
 
     def measurements(self, frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
         """Yield the run-level value of each metric for each task that has records."""
+
+    def windows(self, frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
+        """Yield when each task was timed, to hold it against what else used the machine."""
 
     def details(
         self,

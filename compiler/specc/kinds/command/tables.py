@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from specc.analysis.percentiles import median
-from specc.kinds.base import Measurement, Metric
+from specc.kinds.base import Measurement, Metric, Window
 from specc.model import Json
 
 _PROCESS = (
@@ -114,6 +114,20 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
                 value=value,
                 reason=None if value is not None else why or "not measured on this machine",
             )
+
+
+def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
+    """Yield the life of each program, with the CPU time that it and its children used."""
+    for row in frames["processes"].iter_rows(named=True):
+        parts = (row["user_s"], row["system_s"])
+        yield Window(
+            task=row["task"],
+            attempt=row["attempt"],
+            start_ns=row["t_ns"] - round(row["wall_s"] * 1e9),
+            end_ns=row["t_ns"],
+            cpu_s=None if None in parts else sum(parts),
+            own_on_gpu=False,
+        )
 
 
 def details(

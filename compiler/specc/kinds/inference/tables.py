@@ -12,9 +12,11 @@ import polars as pl
 
 from specc.analysis.percentiles import median
 from specc.kinds.base import Measurement, Metric
-from specc.kinds.inference import energy, outputs
+from specc.kinds.inference import disturbances, energy, outputs
 from specc.kinds.inference.definitions import FIXED, MEMORY
 from specc.model import Json
+
+windows = disturbances.windows
 
 _ENERGY = pl.List(
     pl.Struct(
@@ -33,9 +35,8 @@ _THROTTLE = pl.Struct(
         "gpu_reasons": pl.List(pl.String()),
     }
 )
-_HARMLESS = frozenset({"none", "gpu_idle", "applications_clocks_setting"})
-"""Clock reasons of a GPU that waits or does as it was told; not a disturbance."""
 _MODEL = ("parameters", "checkpoint_sha256", "layout", "dtype", "attention")
+_THREADS = ("threads", "interop_threads")
 _WARMUP = ("warmup", "warm_up")
 _BYTES = (
     "rss_peak_bytes",
@@ -61,6 +62,7 @@ def record_columns() -> Mapping[str, Any]:
         "padded_tokens",
         "batches",
         "parameters",
+        *_THREADS,
         *_BYTES,
     )
     return {
@@ -91,7 +93,7 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "windows": windows.drop("energy"),
         "energy": energy.readings(windows, idle),
         "memory": of("memory", "phase", *_BYTES, *_REASONS),
-        "models": of("model", "load_s", *_MODEL),
+        "models": of("model", "load_s", *_MODEL, *_THREADS),
         "outputs": of(
             "outputs", "samples", "predictions_sha256", "accuracy", "accuracy_reason", "logits"
         ),
@@ -108,7 +110,7 @@ def metrics(
 
 def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
     """Yield the run-level value of every metric of every task that has records."""
-    held = _held_against(frames)
+    held = disturbances.held_against(frames)
     tasks = frames["attempts"]["task"].unique(maintain_order=True).to_list()
     yield from _latency(frames["batches"], tasks, held)
     yield from _throughput(frames["windows"], tasks, held)
@@ -189,30 +191,6 @@ def result_cell(cell: Mapping[str, Json]) -> dict[str, Json]:
 def _total(counts: Mapping[int, Mapping[str, int]], tasks: Sequence[int], name: str) -> int | None:
     present = [counts[task][name] for task in tasks if task in counts]
     return sum(present) if present else None
-
-
-def _held_against(frames: Mapping[str, pl.DataFrame]) -> dict[int, tuple[tuple[str, str], ...]]:
-    """Return for each task what else used its machine, slowed it down, or cut it short."""
-    windows = frames["windows"].select("task", "throttle", "stopped_by")
-    held: dict[int, tuple[tuple[str, str], ...]] = {}
-    for task, neighbours in frames["attempts"].select("task", "neighbours").iter_rows():
-        if neighbours:
-            reason = f"{len(neighbours)} other tasks ran on the node"
-            held[task] = (*held.get(task, ()), ("CONTAMINATED", reason))
-    for task, throttle, stop in windows.iter_rows():
-        warnings = [("CONTAMINATED", reason) for reason in _throttled(throttle or {})]
-        if stop == "cap":
-            warnings.append(("TOO_FEW", "a pass reached its maximum before both of its minima"))
-        held[task] = tuple(dict.fromkeys((*held.get(task, ()), *warnings)))
-    return held
-
-
-def _throttled(throttle: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what slowed the machine down within a window."""
-    if any(throttle.get(name) for name in ("core_throttles", "package_throttles")):
-        yield "the CPU was throttled for heat"
-    if serious := sorted(set(throttle.get("gpu_reasons") or ()) - _HARMLESS):
-        yield f"the GPU lowered its clocks: {', '.join(serious)}"
 
 
 def _latency(
