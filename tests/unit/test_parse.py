@@ -186,3 +186,24 @@ def test_forty_nine_levels_are_allowed() -> None:
     while value:
         value, depth = value[0], depth + 1
     assert depth == 48
+
+
+def test_escaped_surrogate_pairs_are_one_character_as_in_json() -> None:
+    text = r'{"a": "x\ud83e\udd8ay", "\uD83E\uDD8A": 1}'
+    assert parsed(text).data == {"a": "x\U0001f98ay", "\U0001f98a": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r'a: "\ud83e"', r'a: "\ud83e x"', r'a: "\udd8a\ud83e"', r'a: ["\udfff"]', r'"\ud83e": 1'],
+)
+def test_half_of_a_surrogate_pair_is_refused(text: str) -> None:
+    assert codes(text) == ["E008"]
+
+
+def test_one_character_in_two_spellings_is_one_key() -> None:
+    assert codes(r'{"\ud83e\udd8a": 1, "\U0001f98a": 2}') == ["E011"]
+
+
+def test_backslashes_that_are_no_escape_stay() -> None:
+    assert parsed(r"a: '\ud83e'").data == {"a": r"\ud83e"}

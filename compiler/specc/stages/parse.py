@@ -159,10 +159,8 @@ class _Tree:
         if event.value == "" and event.style is None:
             mark = self.key_marks.get(path, mark)
         self.value_marks[path] = mark
-        if _SURROGATE.search(event.value):
-            self._refuse("E008", "half of a surrogate pair", event, "write the whole character")
         if event.style is not None:
-            return event.value
+            return self._characters(event)
         value = plain_value(event.value)
         if isinstance(value, Refused):
             self._refuse(value.code, value.message, event, value.hint)
@@ -212,7 +210,7 @@ class _Tree:
             self._refuse("E014", f"tag {_tag(event.tag)} is not allowed", event, "delete the tag")
             return None
         if event.style is not None:
-            return str(event.value)
+            return self._characters(event)
         if event.value == "<<":
             hint = "write the keys out, or share them with include:"
             self._refuse("E013", "merge keys (<<) are not allowed", event, hint)
@@ -225,6 +223,17 @@ class _Tree:
         message = f"key {shown} is not text but {_meaning(value)}"
         self._refuse("E015", message, event, hint)
         return None
+
+    def _characters(self, event: Any) -> str:
+        """Return quoted text, pairs of surrogates joined: JSON spells U+1F98A "\\ud83e\\udd8a"."""
+        text = str(event.value)
+        if not _SURROGATE.search(text):
+            return text
+        joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if joined.encode("utf-16-le") != text.encode("utf-16-le", "surrogatepass"):
+            hint = 'write both halves, as in "\\ud83e\\udd8a", or the character itself'
+            self._refuse("E008", "half of a surrogate pair", event, hint)
+        return joined
 
     def _refuse(self, code: str, message: str, event: Any, hint: str) -> None:
         mark = self._mark(event.start_mark, event.end_mark)
