@@ -225,7 +225,7 @@ class _Tree:
         return None
 
     def _characters(self, event: Any) -> str:
-        """Return quoted text, pairs of surrogates joined: JSON spells U+1F98A "\\ud83e\\udd8a"."""
+        """Return quoted text; two escaped halves, as JSON spells U+1F98A, are one character."""
         text = str(event.value)
         if not _SURROGATE.search(text):
             return text
