@@ -21,6 +21,7 @@ from specc.stages.expand import expand
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "task_ids.json"
 SPECS = ("specs/command-openssl.yaml", "specs/command-python.yaml")
+"""Ids as `check_spec` gives them: inputs count by the pins that the spec states, or by name."""
 
 BASE = """matrix: {axes: {n: [1, 2]}}
 repetitions: {n: 2}
@@ -109,6 +110,35 @@ def test_new_defaulted_field_keeps_the_ids() -> None:
     filled = {"a": 1, "deep": {"b": 2, "c": "x"}, "more": {"d": 5}}
     first, second = an_identity(old), an_identity(new)
     assert first.stem(settings) == second.stem(filled)
+
+
+DATASET = """kind: inference
+inputs: [{name: d, path: d.tsv}]
+settings:
+  model: {config: {dim: 8}}
+  tokenizer: input:d
+  dataset: {file: input:d, label: 1%s}
+"""
+
+
+def test_descriptive_settings_change_no_id() -> None:
+    plain = ids(DATASET % "")
+    told = f", licence: MIT, source: a book, records: 7, md5: {'a' * 32}, sha256: {'a' * 64}"
+    assert ids(DATASET % told) == ids(DATASET % ", licence: BSD") == plain
+    assert ids(DATASET % ", skip: 1") != plain
+
+
+def test_definition_of_a_metric_changes_no_id_but_its_unit_does() -> None:
+    metric = "settings: {argv: [x], metrics: {t: {from: json_lines, unit: %s, better: lower%s}}}\n"
+    assert ids(metric % ("s", ", definition: wall time")) == ids(metric % ("s", ""))
+    assert ids(metric % ("ms", "")) != ids(metric % ("s", ""))
+
+
+def test_descriptive_fields_are_left_out_at_every_depth() -> None:
+    note = {"properties": {"note": {"x-descriptive": True}, "n": {}}}
+    schema = {"properties": {"rows": {"items": note}, "note": {"x-descriptive": True}}}
+    identity = an_identity(schema)
+    assert identity.stem({"note": "x", "rows": [{"note": "y", "n": 1}]}) == b'{"rows":[{"n":1}]}'
 
 
 def test_empty_mapping_without_a_default_stays() -> None:

@@ -70,6 +70,8 @@ def _rows(properties: Schema, required: list[str], prefix: str) -> Iterator[str]
         name = f"**`{prefix}{key}`**" if key in required else f"`{prefix}{key}`"
         default = _code(each["default"]) if "default" in each else ""
         text = _cell(each.get("description", each.get("title", "")))
+        if each.get("x-descriptive"):
+            text += " Changes no task id."
         inside = each.get("properties")
         same = next((first for other, first in told if inside and other == inside), None)
         if same is not None:

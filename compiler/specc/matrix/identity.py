@@ -38,9 +38,9 @@ class Identity:
     ) -> None:
         """Take what all tasks of a spec share.
 
-        schema: of the settings, home of the defaults that are left out. pins: input name to pin;
-        None for an unpinned input, which then counts by its name. code_tree: hash of the code;
-        None when there is none or `code.identity` is `record`.
+        schema: of the settings; says which defaults and descriptions are left out. pins: input
+        name to pin; None for an unpinned input, which then counts by its name. code_tree: hash of
+        the code; None when there is none or `code.identity` is `record`.
         """
         self._schema, self._pins = schema, pins
         # the keys of the hashed document in canonical order: code, …, repetition, settings
@@ -101,7 +101,7 @@ def declared_pins(inputs: list[dict[str, Json]]) -> dict[str, str | None]:
 
 
 def strip_defaults(schema: dict[str, Json], value: Json) -> Json:
-    """Return `value` without what equals its schema default, at every depth.
+    """Return `value` without what equals its schema default or only describes, at every depth.
 
     A mapping that becomes empty goes only where the schema's default says that absent means the
     same: `compile: {}` may switch something on.
@@ -122,6 +122,8 @@ def strip_defaults(schema: dict[str, Json], value: Json) -> Json:
         sub = properties.get(key) or (others if isinstance(others, dict) else None)
         if sub is None:
             kept[key] = item
+            continue
+        if sub.get("x-descriptive"):
             continue
         own = strip_defaults(sub, item)
         if (
