@@ -20,7 +20,7 @@ from specc.stages.expand import expand
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "task_ids.json"
-SPECS = ("specs/command-openssl.yaml", "specs/command-python.yaml")
+SPECS = ("specs/command-openssl.yaml", "specs/command-python.yaml", "specs/inference.yaml")
 """Ids as `check_spec` gives them: inputs count by the pins that the spec states, or by name."""
 
 BASE = """matrix: {axes: {n: [1, 2]}}
