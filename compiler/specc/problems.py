@@ -98,10 +98,13 @@ def stop_on_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def by_position(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems in the order in which a reader meets them, placeless ones last."""
+    """Return the problems in the order in which a reader meets them, placeless ones last.
+
+    What several job shapes have in common is told once.
+    """
 
     def place(problem: Problem) -> tuple[bool, str, int, int]:
         mark = problem.mark
         return (True, "", 0, 0) if mark is None else (False, mark.file, mark.line, mark.column)
 
-    return tuple(sorted(problems, key=place))
+    return tuple(sorted(dict.fromkeys(problems), key=place))

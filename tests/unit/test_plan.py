@@ -244,3 +244,10 @@ def test_lock_is_part_of_the_condition() -> None:
 def test_durations_are_shown_in_the_unit_that_fits() -> None:
     assert [short(s) for s in (3300, 5400, 40, 0.5, 754)] == [
         "55 min", "1.5 h", "40 s", "0.5 s", "00:12:34"]  # fmt: skip
+
+
+def test_what_all_shapes_lack_is_told_once() -> None:
+    text = 'matrix: {axes: {c: [1, 2, 3]}}\ntask: {cpus: "${c}"}\n'
+    found = a_study(text)
+    assert len(found.plan.shapes) == 3
+    assert [problem.code for problem in found.problems] == ["W206"]
