@@ -127,3 +127,32 @@ def test_capability_is_compared_with_what_the_build_has_code_for(
     accelerator: str, capability: str, reason: str | None
 ) -> None:
     assert capability_unserved(accelerator, capability) == reason
+
+
+def with_glibc(version: str, environment: str) -> list[str]:
+    profile = CLUSTER.replace("  name: tiny\n", f'  name: tiny\n  glibc: "{version}"\n')
+    return codes(f"environment: {{{environment}}}\n" + profile)
+
+
+def test_wheels_of_a_newer_c_library_than_the_nodes_have_are_refused() -> None:
+    assert with_glibc("2.27", "requirements: [numpy]") == ["E315"]
+    old = "requirements: [numpy], platform: x86_64-manylinux_2_17"
+    assert with_glibc("2.9", old) == ["E315"]
+    assert with_glibc("2.17", old) == []
+    assert with_glibc("2.28", "requirements: [numpy]") == []
+
+
+def test_c_library_counts_for_wheels_on_the_nodes_only() -> None:
+    assert with_glibc("2.17", "mode: inherit") == []
+    assert with_glibc("2.17", "mode: container, image: a.sif, requirements: [numpy]") == []
+    assert with_glibc("2.17", "requirements: [numpy], platform: x86_64-musllinux_1_2") == []
+
+
+def test_hint_names_the_platform_that_fits() -> None:
+    with pytest.raises(SpecInvalid) as stopped:
+        a_study(
+            "environment: {requirements: [numpy]}\n"
+            + CLUSTER.replace("  name: tiny\n", '  name: tiny\n  glibc: "2.17"\n')
+        )
+    assert stopped.value.problems[0].hint is not None
+    assert "platform: x86_64-manylinux_2_17" in stopped.value.problems[0].hint

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specc.language.units import duration_s, format_duration, format_size, size_bytes
+from specc.locking.target import request_for
 from specc.model import JobShape, Json, TaskShape
 from specc.packing.accelerators import capability_unserved, cuda_version, driver_too_old
 
@@ -52,11 +53,15 @@ def choose_partition(
     """
     partitions = profile["partitions"]
     if job.partition is not None:
-        named = next((p for p in partitions if p["name"] == job.partition), None)
-        return named, () if named is None else complaints(task, job, environment, named)
-    ranked = sorted(partitions, key=lambda partition: not partition["default"])
-    judged = [(p, complaints(task, job, environment, p)) for p in ranked]
-    return min(judged, key=lambda pair: _distance(job, *pair))
+        chosen = next((p for p in partitions if p["name"] == job.partition), None)
+        if chosen is None:
+            return None, ()
+        found = complaints(task, job, environment, chosen)
+    else:
+        ranked = sorted(partitions, key=lambda partition: not partition["default"])
+        judged = [(p, complaints(task, job, environment, p)) for p in ranked]
+        chosen, found = min(judged, key=lambda pair: _distance(job, *pair))
+    return chosen, (*found, *_c_library(profile, environment))
 
 
 def _distance(
@@ -196,6 +201,24 @@ def _software(
             ("environment.accelerator",),
             f"{accelerator} packages do not run on {gpu['type']}: {reason}",
             "choose packages for another CUDA version",
+        )
+
+
+def _c_library(profile: Profile, environment: Mapping[str, Json]) -> Iterator[Complaint]:
+    """Compare the wheels' glibc with that of the nodes; an image brings its own."""
+    request = request_for(dict(environment))
+    needs = re.search(r"-manylinux_2_([0-9]+)$", request.platform)
+    has = profile.get("glibc")
+    if not has or not needs or not request.requirements or request.mode != "wheelhouse":
+        return
+    machine, minor = request.platform.partition("-")[0], has.partition(".")[2]
+    if int(minor) < int(needs[1]):
+        yield _error(
+            "E315",
+            ("environment.platform", "environment.requirements"),
+            f"wheels for {request.platform} need glibc 2.{needs[1]};"
+            f" the nodes of {profile['name']} have {has}",
+            f"write platform: {machine}-manylinux_2_{minor} and lock again, or use mode: container",
         )
 
 
