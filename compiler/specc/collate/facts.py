@@ -37,8 +37,13 @@ def bundle_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
     ]
 
 
-def input_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
-    """Return every input once, with its licence and hash; an unpinned one says so."""
+def input_facts(
+    sources: Sequence[Source], launches: Sequence[Mapping[str, Json]] = ()
+) -> list[dict[str, Json]]:
+    """Return every input once, with its licence and hash; an unpinned one says so.
+
+    `seen` of an input at the cluster is what launches found there, each value once.
+    """
     found: dict[str, dict[str, Json]] = {}
     for source in sources:
         for one in source.manifest["inputs"]:
@@ -50,9 +55,16 @@ def input_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
                 "source": one.get("source"),
                 "pin": one.get("pin"),
                 "pinned": one.get("pin") is not None,
+                "seen": _seen(one["name"], source.bundle_id, launches),
             }
             found.setdefault(json.dumps(entry, sort_keys=True), entry)
     return list(found.values())
+
+
+def _seen(name: str, bundle_id: str, launches: Sequence[Mapping[str, Json]]) -> list[str]:
+    of_bundle = [launch for launch in launches if launch["bundle_id"] == bundle_id]
+    entries = [(launch.get("inputs") or {}).get(name) for launch in of_bundle]
+    return sorted({entry["pin"] for entry in entries if entry})
 
 
 def machine_facts(launches: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:

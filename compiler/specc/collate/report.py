@@ -6,7 +6,7 @@ Pure: arranges what the summary says; every number in them stands in the summary
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -127,7 +127,7 @@ def _tiles(summary: Mapping[str, Json]) -> list[dict[str, str]]:
 def _warnings(summary: Mapping[str, Json]) -> list[str]:
     """Return what a reader must know before believing a number."""
     found = [
-        f"Input {one['name']} is not pinned: its content was not checked."
+        f"Input {one['name']} is not pinned: {_content(one['seen'])}."
         for one in summary["inputs"]
         if not one["pinned"]
     ]
@@ -144,6 +144,14 @@ def _warnings(summary: Mapping[str, Json]) -> list[str]:
         torn = summary["torn"]
         found.append(f"{torn['lines']} unfinished last lines ({torn['bytes']} bytes) were cut off.")
     return found
+
+
+def _content(seen: Sequence[str]) -> str:
+    if not seen:
+        return "its content was not checked"
+    if len(seen) == 1:
+        return f"its content was not checked; runs read {seen[0]}"
+    return f"runs read different contents, {', '.join(seen)}"
 
 
 def _figure(item: Any) -> dict[str, Json]:

@@ -68,7 +68,7 @@ def summarise(
         "runs": runs,
         "bundles": facts.bundle_facts(study.sources),
         "machines": facts.machine_facts(study.launches),
-        "inputs": facts.input_facts(study.sources),
+        "inputs": facts.input_facts(study.sources, study.launches),
         "rationale": spec.get("rationale") or {},
         "reproduce": facts.reproducibility(study.sources, runs),
     }

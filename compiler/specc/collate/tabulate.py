@@ -205,7 +205,11 @@ def inputs(summary: Mapping[str, Json]) -> Table:
             _entry(quantity(one["bytes"], "B"), sort=one["bytes"] or 0),
             _entry(one["licence"] or "not stated", kind="" if one["licence"] else "warn"),
             _entry(_source(one["source"])),
-            _entry(one["pin"] or "unpinned", kind="trace" if one["pin"] else "warn"),
+            _entry(
+                one["pin"] or "unpinned",
+                kind="trace" if one["pin"] else "warn",
+                note="" if one["pin"] else ", ".join(one["seen"]),
+            ),
         ]
         for one in summary["inputs"]
     ]
