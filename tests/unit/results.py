@@ -95,7 +95,12 @@ def a_bundle(
     path.mkdir(parents=True)
     (path / "manifest.json").write_bytes(data)
     (path / "tasks.jsonl").write_bytes(lines)
-    info = {
+    (path / "compile.json").write_text(json.dumps(_compile_info(bundle_id)) + "\n")
+    return ABundle(path, bundle_id, tasks, conditions)
+
+
+def _compile_info(bundle_id: str) -> dict[str, Any]:
+    return {
         "bundle_id": bundle_id,
         "compiled_at": "2026-01-02T03:04:05Z",
         "command_line": ["specc", "compile", "specs/study.yaml"],
@@ -103,8 +108,6 @@ def a_bundle(
         "git": {"commit": "0" * 40, "dirty": False},
         "spec_text": "name: study\n",
     }
-    (path / "compile.json").write_text(json.dumps(info) + "\n")
-    return ABundle(path, bundle_id, tasks, conditions)
 
 
 def _tasks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +37,8 @@ def rows(
     out: list[dict[str, Any]] = [
         {"type": "model", "load_s": 1.25, "parameters": 22_000_000, "checkpoint_sha256": "a" * 64}
     ]
-    for index in range(batches + 5):
-        ns = int(base_ms * run * rng.lognormvariate(0, 0.03) * 1e6)
-        out.append(
-            {
-                "type": "batch",
-                "pass": "latency",
-                "phase": "timed" if index >= 5 else "warmup",
-                "index": index,
-                "duration_ns": ns * (1 if index >= 5 else 9),
-                "device_ns": ns - 1000 if gpu else None,
-                "samples": batch_size,
-                "tokens": 20 * batch_size,
-                "padded_tokens": 32 * batch_size,
-            }
-        )
+    milliseconds = [base_ms * run * rng.lognormvariate(0, 0.03) for _ in range(batches + 5)]
+    out.extend(_batch(n, int(ms * 1e6), batch_size, gpu) for n, ms in enumerate(milliseconds))
     watts = 230.0 if gpu else 90.0
     scope, source = ("device", "nvml") if gpu else ("package", "rapl")
 
@@ -72,38 +59,11 @@ def rows(
             "package_throttles": None,
             "gpu_reasons": throttle or [],
         }
-        out.append(
-            {
-                "type": "window",
-                "pass": "throughput",
-                "stopped_by": stopped_by,
-                "duration_ns": duration_ns,
-                "batches": count,
-                "samples": count * batch_size,
-                "energy": read(watts * duration_ns / 1e9),
-                "throttle": state,
-            }
-        )
-    none = "no CUDA device"
-    for phase, rss in (("load", 900), ("steady", 620 + 4 * batch_size)):
-        out.append(
-            {
-                "type": "memory",
-                "phase": phase,
-                "rss_peak_bytes": rss * 2**20,
-                "rss_peak_bytes_reason": None,
-                "cgroup_peak_bytes": None,
-                "cgroup_peak_bytes_reason": "no cgroup of its own",
-                "torch_allocated_bytes": (95 + 6 * batch_size) * 2**20 if gpu else None,
-                "torch_allocated_bytes_reason": None if gpu else none,
-                "torch_reserved_bytes": (120 + 7 * batch_size) * 2**20 if gpu else None,
-                "torch_reserved_bytes_reason": None if gpu else none,
-                "nvml_process_bytes": 600 * 2**20 if gpu else None,
-                "nvml_process_bytes_reason": None if gpu else none,
-                "nvml_device_bytes": None,
-                "nvml_device_bytes_reason": none,
-            }
-        )
+        window = {"stopped_by": stopped_by, "duration_ns": duration_ns, "batches": count}
+        energies = read(watts * duration_ns / 1e9)
+        window |= {"samples": count * batch_size, "energy": energies, "throttle": state}
+        out.append({"type": "window", "pass": "throughput", **window})
+    out.extend(_memory(gpu, batch_size))
     out.append(
         {
             "type": "outputs",
@@ -115,6 +75,42 @@ def rows(
         }
     )
     return out
+
+
+def _batch(index: int, ns: int, batch_size: int, gpu: bool) -> dict[str, Any]:
+    """Return one batch of the latency pass; the first five are warm-up, and slow."""
+    return {
+        "type": "batch",
+        "pass": "latency",
+        "phase": "timed" if index >= 5 else "warmup",
+        "index": index,
+        "duration_ns": ns * (1 if index >= 5 else 9),
+        "device_ns": ns - 1000 if gpu else None,
+        "samples": batch_size,
+        "tokens": 20 * batch_size,
+        "padded_tokens": 32 * batch_size,
+    }
+
+
+def _memory(gpu: bool, batch_size: int) -> Iterator[dict[str, Any]]:
+    none = "no CUDA device"
+    for phase, rss in (("load", 900), ("steady", 620 + 4 * batch_size)):
+        yield {
+            "type": "memory",
+            "phase": phase,
+            "rss_peak_bytes": rss * 2**20,
+            "rss_peak_bytes_reason": None,
+            "cgroup_peak_bytes": None,
+            "cgroup_peak_bytes_reason": "no cgroup of its own",
+            "torch_allocated_bytes": (95 + 6 * batch_size) * 2**20 if gpu else None,
+            "torch_allocated_bytes_reason": None if gpu else none,
+            "torch_reserved_bytes": (120 + 7 * batch_size) * 2**20 if gpu else None,
+            "torch_reserved_bytes_reason": None if gpu else none,
+            "nvml_process_bytes": 600 * 2**20 if gpu else None,
+            "nvml_process_bytes_reason": None if gpu else none,
+            "nvml_device_bytes": None,
+            "nvml_device_bytes_reason": none,
+        }
 
 
 def a_study(

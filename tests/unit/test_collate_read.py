@@ -122,6 +122,15 @@ def test_nan_in_a_row_is_damage_and_never_a_number(tmp_path: Path):
     assert done.summary["cells"][0]["verdict"] == "NO_DATA"
 
 
+def test_reasons_that_differ_in_numbers_only_are_said_once(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=3)
+    launch = bundle.run().launch()
+    for task, why in zip(bundle.tasks, ("below 20 bytes", "below 19 bytes", "lost"), strict=True):
+        launch.complete(task, [metric("time_s", None, reason=why)])
+    done = collate([bundle.path], tmp_path / "out")
+    assert done.summary["cells"][0]["metrics"]["time_s"]["reason"] == "below 19 bytes; lost"
+
+
 def test_axes_stand_in_the_order_of_the_author(tmp_path: Path):
     points = [{"z": z, "a": a} for z in ("y", "x") for a in (2, 1)]
     bundle = a_bundle(tmp_path, points=points, repetitions=1, axes=["z", "a"])

@@ -7,6 +7,7 @@ over the pooled samples. Every number carries a verdict: whether it may be read 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -159,10 +160,18 @@ def _judge(
 def _why_missing(runs: Sequence[Measurement | None], members: Sequence[TaskResult]) -> str:
     reasons = sorted({r.reason for r in runs if r is not None and r.reason})
     if reasons:
-        return "; ".join(reasons)
+        return "; ".join(unlike(reasons))
     if any(m.state == "completed" for m in members):
         return "the records of this point do not carry it"
     return _why_no_data(members)
+
+
+def unlike(reasons: Iterable[str]) -> list[str]:
+    """Return the reasons without those that differ from an earlier one in their numbers only."""
+    found: dict[str, str] = {}
+    for one in reasons:
+        found.setdefault(re.sub("[0-9]+", "0", one), one)
+    return list(found.values())
 
 
 def _why_no_data(members: Sequence[TaskResult]) -> str:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from specc.collate import themes
+from specc.collate.cells import unlike
 from specc.kinds.base import Figure, ReportRoom
 from specc.kinds.sentences import is_number, quantity
 from specc.model import Json
@@ -67,10 +68,9 @@ def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
     for item in items:
         themed = {**item.document, "config": themes.LIGHT, "background": "white"}
         name = f"plots/{item.figure.name}"
-        files[f"{name}.svg"] = str(vl_convert.vegalite_to_svg(themed, vl_version=version)).encode()
-        files[f"{name}.png"] = bytes(
-            vl_convert.vegalite_to_png(themed, vl_version=version, scale=PNG_SCALE)
-        )
+        svg = str(vl_convert.vegalite_to_svg(themed, vl_version=version))
+        files[f"{name}.svg"] = svg.encode()
+        files[f"{name}.png"] = bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
     return Drawings(items=items, files=files)
 
 
@@ -155,7 +155,7 @@ def _why_empty(figure: Figure, summary: Mapping[str, Json]) -> str:
             reasons.setdefault(metric["reason"] or cell["verdict_reason"] or "no value")
         if not found:
             reasons.setdefault("no record carries it")
-    shown = list(reasons)[:3]
+    shown = unlike(reasons)[:3]
     return "; ".join(shown) if shown else "the study has no cells"
 
 
