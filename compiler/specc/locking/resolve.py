@@ -13,11 +13,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from specc.locking.builds import cuda_builds, other_builds, own_builds
 from specc.locking.lockfile import LockedEnvironment
 from specc.locking.target import Request
 from specc.locking.tools import ToolFailed, configured_find_links, run, uv_binary, uv_version
 from specc.locking.wheels import best_wheel, wheel_version
 from specc.model import Json
+
+_UNREACHED = re.compile(
+    r"failed to fetch|error sending request|connectivity is disabled|could ?n.t connect", re.I
+)
+"""What uv says when an index does not answer, or when it may not ask one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +58,16 @@ class Package:
 def resolve(request: Request, *, find_links: Iterable[str] = ()) -> tuple[Package, ...]:
     """Return the packages of an environment, sorted by name. Raises ToolFailed."""
     links = (*find_links, *configured_find_links())
-    command = _options(request, links)
-    wanted = "\n".join(request.requirements)
-    local = _local_builds(links, request)
-    if local:
+    options, wanted = _options(request, links), "\n".join(request.requirements)
+    own, others = own_builds(links, request), _without(other_builds(links, request))
+    if own:
         # several builds of one version are told apart by their local part only (2.13.0+cpu)
-        overrides = "".join(f"{name}=={version}\n" for name, version in sorted(local.items()))
+        pins = "".join(f"{name}=={version}\n" for name, version in sorted(own.items()))
         try:
-            return _compile(command, wanted, request, constraints=overrides)
+            return _compile(options, wanted, request, constraints=pins + others)
         except ToolFailed:
             pass  # the spec asks for another version than the one that lies here
-    return _compile([*command, "--torch-backend", request.accelerator], wanted, request)
+    return _from_backend(options, wanted, request, constraints=others)
 
 
 def resolve_installer(request: Request) -> Package:
@@ -78,15 +83,67 @@ def resolve_locked(
     locked: LockedEnvironment, request: Request, *, find_links: Iterable[str] = ()
 ) -> tuple[Package, ...]:
     """Return the packages that a lock names, installer included, as an index offers them now."""
-    command = _options(request, (*find_links, *configured_find_links()))
-    if not any("+" in line for line in locked.requirements):
-        command += ["--torch-backend", request.accelerator]
+    links = (*find_links, *configured_find_links())
+    options = [*_options(request, links), "--no-deps"]
     pins = [line.split(" ")[0] for line in locked.requirements]
     installer = wheel_version(locked.installer.file)
     if installer and not any(pin.startswith("uv==") for pin in pins):
         pins.append(f"uv=={installer[1]}")
     files = frozenset(file.file for file in (*locked.wheels, locked.installer))
-    return _compile([*command, "--no-deps"], "\n".join(pins), request, files=files)
+    wanted = "\n".join(pins)
+    if any("+" in pin for pin in pins):
+        return _compile(options, wanted, request, files=files)
+    others = _without(other_builds(links, request))
+    return _from_backend(options, wanted, request, constraints=others, files=files)
+
+
+def _from_backend(
+    options: list[str],
+    requirements: str,
+    request: Request,
+    *,
+    constraints: str,
+    files: frozenset[str] = frozenset(),
+) -> tuple[Package, ...]:
+    """Resolve with the index that uv knows for the accelerator; without it, with the usual one.
+
+    The usual index offers one build of each version. It is taken only where the CUDA runtime it
+    requires is that of the accelerator.
+    """
+    backend = ["--torch-backend", request.accelerator]
+    unreached = ""
+    try:
+        packages = _compile(
+            [*options, *backend], requirements, request, constraints=constraints, files=files
+        )
+    except ToolFailed as reason:
+        if not _UNREACHED.search(str(reason)):
+            raise
+        said = str(reason).splitlines()[0]
+        unreached = f"could not reach the package index of {request.accelerator} builds ({said})"
+    if unreached:
+        try:
+            packages = _compile(
+                options, requirements, request, constraints=constraints, files=files
+            )
+        except ToolFailed as reason:
+            raise ToolFailed(f"{unreached}, nor resolve without it: {reason}") from None
+    found = cuda_builds({package.name: package.version for package in packages})
+    if found == (request.accelerator,) or not (found or unreached):
+        return packages
+    if not unreached and not request.accelerator.startswith("cu"):
+        return packages  # somebody asks for CUDA's libraries by name
+    offered = f"{' and '.join(found)} builds" if found else "no build that names its CUDA version"
+    start = f"{unreached}, and the configured one has" if unreached else "the package index has"
+    raise ToolFailed(
+        f"{start} {offered}: let this machine reach an index of {request.accelerator} builds, name"
+        " a folder with such wheels under environment.find_links,"
+        + (f" or write accelerator: {found[0]}" if found else " or lock on another machine")
+    )
+
+
+def _without(builds: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"{name}!={version}\n" for name, version in builds)
 
 
 def _options(request: Request, links: Iterable[str]) -> list[str]:
@@ -147,23 +204,3 @@ def _archive(data: dict[str, Json]) -> Archive:
         bytes=data.get("size"),
         local=local,
     )
-
-
-def _local_builds(links: Iterable[str], request: Request) -> dict[str, str]:
-    """Return name -> version of wheels in local folders, built for the accelerator."""
-    found: dict[str, str] = {}
-    for link in links:
-        folder = Path(url2pathname(urlsplit(link).path)) if "://" in link else Path(link)
-        if not folder.is_dir():
-            continue
-        for path in sorted(folder.glob(f"*+{request.accelerator}-*.whl"), key=_natural):
-            named = wheel_version(path.name)
-            if named and best_wheel([path.name], request):
-                found[named[0]] = named[1]
-    return found
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [
-        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)
-    ]
