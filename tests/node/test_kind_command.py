@@ -1,6 +1,7 @@
 """The command room on real programs."""
 
 import json
+import resource
 import sys
 from pathlib import Path
 
@@ -96,12 +97,14 @@ def test_standard_input_is_the_given_text(tmp_path):
 
 
 def test_the_process_record_holds_times_and_memory(tmp_path):
-    spin = "import time; b = b'x' * 60_000_000\nwhile time.process_time() < 0.3: pass"
+    # the kernel folds the forking process into the peak, and these tests may have grown large
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + 60_000_000
+    spin = f"import time; b = b'x' * {size}\nwhile time.process_time() < 0.3: pass"
     (process,) = a_command(tmp_path, argv=python(spin)).of("process")
     assert process["exit_code"] == 0
-    assert 0.3 <= process["user_s"] + process["system_s"] < 3
+    assert 0.3 <= process["user_s"] + process["system_s"] < 5
     assert process["wall_s"] >= 0.3
-    assert 60_000_000 < process["max_rss_bytes"] < 300_000_000
+    assert size < process["max_rss_bytes"] < size + 240_000_000
 
 
 def test_an_unexpected_exit_code_fails_the_task_as_program(tmp_path):

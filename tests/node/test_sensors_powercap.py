@@ -159,8 +159,9 @@ print(powercap.open(sysfs_root=sys.argv[1]).reason)
 def test_a_counter_for_root_only_is_refused_with_advice(tmp_path):
     (counter,) = a_powercap(tmp_path, {"package-0": 0})
     counter.chmod(0o000)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() == tmp_path.owner() and folder.stat().st_mode & 0o777 == 0o700:
+            folder.chmod(0o755)
     root = Path(powercap.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, str(tmp_path)],
