@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 SPECC := $(BIN)/specc
 # The CPU build where the machine's pip knows one, the default build elsewhere.
 TORCH := torch==2.13.0
-SYSTEM_PACKAGES := openssl strace
+# munge and Slurm: the tests run bundles under a Slurm of their own
+SYSTEM_PACKAGES := openssl strace munge slurmctld slurmd slurm-client
 OUT := build/report
 
 .PHONY: benchmark smoke test test-deps lint bench docs dev-lock clean help

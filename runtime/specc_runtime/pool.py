@@ -22,11 +22,12 @@ from .journal import FULL
 from .running import Place, Running, Todo
 from .signals import Signals
 from .slots import Slot
-from .verdict import verdict
+from .verdict import may_retry, verdict
 
 _LOOK_EVERY_S = 1.0
 _HELLO_S = 60.0
 _STOP_MARGIN_S = 5.0
+_SIGNAL_S = 0.2
 _AGAIN = ("preempted", "cancelled", "disk")
 DISK_FULL = "the disk is full"
 
@@ -203,6 +204,10 @@ class Pool:
     def _finish(self, running: Running, status: Optional[int]) -> None:
         self._hear(running)
         running.kill()  # what it left behind in its group
+        if self._place.in_slurm and (running.last is None or running.last["what"] != "done"):
+            # Slurm signals every process of a step: the attempt may have died of it already
+            self._signals.wait(_SIGNAL_S)
+            self._take_signals()
         running.output.read()
         self._forget(running.report_fd)
         self._forget(running.output.fd)
@@ -234,7 +239,8 @@ class Pool:
         )
         if fields["category"] == "disk":
             self._stop_handing_out(DISK_FULL)
-        retry = self.stopping is None and self._may_retry(running, fields)
+        again = may_retry(self._place.on_failure, running.todo.attempt, fields)
+        retry = self.stopping is None and again
         self._books.failed(running, fields, will_retry=retry)
         if retry:
             todo = running.todo
@@ -244,20 +250,16 @@ class Pool:
         else:
             self.failed += 1
 
-    def _may_retry(self, running: Running, fields: Dict[str, Any]) -> bool:
-        if not fields["transient"]:
-            return False
-        rules = self._place.on_failure
-        rule = rules.get(fields["category"]) or rules.get("transient") or {}
-        return running.todo.attempt < int(rule.get("attempts", 1))
-
-    def _look_around(self) -> None:
+    def _take_signals(self) -> None:
         for name in self._signals.take():
             self._books.journal.write("signal", name=name, seconds_left=self._seconds_left())
             if self.stopping == name == "SIGINT":
                 for running in self._running:
                     running.kill()
             self._stop(name)
+
+    def _look_around(self) -> None:
+        self._take_signals()
         self._look_at_the_end()
         if not self._beat():
             self._stop("another launch took the lease over")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from types import FrameType
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -96,6 +97,13 @@ class Signals:
 
     def waiting(self) -> bool:
         """True when a signal arrived that `take` has not handed out."""
+        return bool(self._arrived)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until a signal has arrived, at most so long; True when one has."""
+        end = time.monotonic() + seconds
+        while not self._arrived and time.monotonic() < end:
+            time.sleep(0.01)
         return bool(self._arrived)
 
     def take(self) -> List[str]:

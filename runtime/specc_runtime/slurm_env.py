@@ -23,7 +23,7 @@ class Allocation:
     """The Slurm job this process runs in."""
 
     job_id: Optional[str]
-    """SLURM_JOB_ID; None outside Slurm."""
+    """What Slurm's commands know this job by, see `own_id`; None outside Slurm."""
     restart: int
     """How often the job was requeued."""
     end_t: Optional[float]
@@ -35,13 +35,26 @@ class Allocation:
         return None if self.end_t is None else self.end_t - time.monotonic()
 
 
+def own_id(environ: Mapping[str, str]) -> Optional[str]:
+    """Return the id that Slurm's commands take for this job alone; None outside Slurm.
+
+    That is SLURM_JOB_ID, but for one element of each array: the last to start has the id of the
+    array itself, by which Slurm means every element.
+    """
+    job_id = environ.get("SLURM_JOB_ID")
+    index = environ.get("SLURM_ARRAY_TASK_ID")
+    if job_id and index and job_id == environ.get("SLURM_ARRAY_JOB_ID"):
+        return f"{job_id}_{index}"
+    return job_id or None
+
+
 def find_end(environ: Mapping[str, str], time_limit_s: Optional[float]) -> Optional[float]:
     """Return the allocation's end on the monotonic clock [s]; None outside Slurm.
 
     time_limit_s: counts from now where Slurm names no end.
     """
-    job_id = environ.get("SLURM_JOB_ID")
-    if not job_id:
+    job_id = own_id(environ)
+    if job_id is None:
         return None
     left = _seconds_left(environ, job_id)
     if left is None:
@@ -58,7 +71,7 @@ def read_allocation(environ: Mapping[str, str], end_t: Optional[float]) -> Alloc
         if name.startswith("SLURM_") and not _SECRET.search(name)
     }
     return Allocation(
-        job_id=environ.get("SLURM_JOB_ID") or None,
+        job_id=own_id(environ),
         restart=int(restart) if restart.isdigit() else 0,
         end_t=end_t,
         variables=variables,

@@ -54,6 +54,16 @@ def verdict(
     }
 
 
+def may_retry(
+    rules: Mapping[str, Mapping[str, Any]], attempt: int, failure: Mapping[str, Any]
+) -> bool:
+    """Tell whether `on_failure` allows another attempt after this one (1, 2, …) failed."""
+    if not failure["transient"]:
+        return False
+    rule = rules.get(failure["category"]) or rules.get("transient") or {}
+    return attempt < int(rule.get("attempts", 1))
+
+
 def _message(
     running: Running,
     report: Optional[Mapping[str, Any]],

@@ -50,8 +50,10 @@ def run_forked(
 def _settle(order: Mapping[str, Any], output_fd: int, close: Iterable[int], parent: int) -> None:
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGUSR1):
+    for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    # Slurm's warning before the end goes to every process of a step; the pool then ends attempts
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for fd in close:

@@ -16,7 +16,9 @@ for list in "$results"/${1:-*}/jobs.tsv; do
     while IFS=$tab read -r script job; do
         echo "run ${run##*/}: $script, job $job"
         if command -v squeue >/dev/null 2>&1; then
-            squeue -h -r -j "$job" -o '  %i %T %M of %l %R' 2>/dev/null || echo "  no longer in the queue"
+            # a job that ended some minutes ago is an error there, one that ended just now is not
+            told=$(squeue -h -r -j "$job" -o '  %i %T %M of %l %R' 2>/dev/null) || told=
+            printf '%s\n' "${told:-  no longer in the queue}"
         fi
     done <"$list"
 done
