@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from studies import a_study, expansion, points, tasks
 
@@ -139,3 +141,22 @@ def test_indices_count_tasks_in_matrix_order() -> None:
     text = "matrix: {axes: {n: [1, 2]}}\nrepetitions: {n: 2}\n"
     found = [(task.index, task.axes["n"], task.repetition) for task in tasks(text)]
     assert found == [(0, 1, 0), (1, 1, 1), (2, 2, 0), (3, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    "bounds", ["0, 1e12", "0, 1e300", "0, 1, 1e-300", "-1e300, 1e300, 5e-324", "0, 1e12, 0.1"]
+)
+def test_range_of_any_size_is_refused_at_once_and_in_few_words(bounds: str) -> None:
+    text = f"matrix: {{axes: {{n: {{range: [{bounds}]}}, m: [1, 2]}}, zip: [[n, m]]}}\n"
+    started = time.process_time()
+    with pytest.raises(SpecInvalid) as stopped:
+        a_study(text)
+    assert time.process_time() - started < 2
+    assert {problem.code for problem in stopped.value.problems} == {"E203", "E219"}
+    assert all(len(problem.message) < 200 for problem in stopped.value.problems)
+
+
+def test_expected_number_of_any_size_is_compared() -> None:
+    with pytest.raises(SpecInvalid) as stopped:
+        a_study("matrix: {axes: {n: [1, 2]}, expect_points: 10000000000000000000000}\n")
+    assert [problem.code for problem in stopped.value.problems] == ["E210"]

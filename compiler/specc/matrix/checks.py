@@ -127,7 +127,7 @@ def _check_zip(
                 yield error("E203", message, mark=mark, path=shown, hint=hint)
         lengths = {name: axes[name].count for name in group if name in axes}
         if len(set(lengths.values())) > 1:
-            counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+            counts = ", ".join(f"{name} has {_many(count)}" for name, count in lengths.items())
             yield error(
                 "E203",
                 f"zipped axes need equally many values: {counts}",
