@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from specc.language.units import format_duration, format_size
 from specc.matrix.points import axes_of
 from specc.model import Json, Plan, Shape
-from specc.packing.checks import hours_sum, short
+from specc.packing.checks import hours_sum, hours_text, short
 from specc.packing.shards import margin_s
 
 MOST_REMOVED_SHOWN = 20
@@ -203,7 +203,7 @@ def _hours(plan: Plan) -> Iterator[str]:
             yield f"{label}: none{limit}"
         else:
             parts = hours_sum(plan.shapes, name)
-            yield f"{label}: at most {total:.2f}{limit} = {parts}"
+            yield f"{label}: at most {hours_text(total)}{limit} = {parts}"
 
 
 def _values(values: Sequence[Json]) -> str:

@@ -158,3 +158,10 @@ def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
     assert json.loads(ended.stdout)["completed"] == 6
     assert b"1-cpu-0000" in os.read(terminal, 65536)
     os.close(terminal)
+
+
+def test_a_folder_without_tasks_is_no_bundle_to_compare(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    ended = specc("diff", "spec.yaml", ".", cwd=tmp_path)
+    assert ended.returncode == 4
+    assert ended.stderr.splitlines()[0] == "specc: . is not a bundle: no tasks.jsonl in it"

@@ -121,3 +121,9 @@ def test_long_difference_is_cut_and_says_so() -> None:
     assert diff_text(diff(Study(name="a", tasks={}), new)).splitlines()[-1] == (
         "  + … and 5 more (all of them with --json)"
     )
+
+
+def test_short_hours_keep_their_digits() -> None:
+    text = "matrix: {axes: {n: {range: [1, 15]}}}\ntask: {cpus: 1, estimate: 1s}\n"
+    last = plan_text(plan(text)).splitlines()[-1]
+    assert last == "core hours: at most 0.0042 = 1-cpu: 0.0042 h x 1"

@@ -241,3 +241,15 @@ def test_reading_a_spec_loads_no_heavy_library() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_misspelt_settings_are_one_mistake(tmp_path: Path) -> None:
+    text = "schema_version: 1\nname: x\nkind: command\nsetings: {argv: [a]}\n"
+    assert [(p.code, p.hint) for p in found(tmp_path, text)] == [
+        ("E101", "did you mean 'settings'?")
+    ]
+
+
+def test_absent_settings_are_told(tmp_path: Path) -> None:
+    text = "schema_version: 1\nname: x\nkind: command\n"
+    assert [p.code for p in found(tmp_path, text)] == ["E102"]

@@ -14,9 +14,6 @@ from specc.problems import BundleInvalid, ExitCode, SpeccError
 if TYPE_CHECKING:
     from specc.difference import Study
 
-if TYPE_CHECKING:
-    from specc.difference import Study
-
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 Only = Annotated[
     list[str] | None,
@@ -148,6 +145,9 @@ def _study(path: Path) -> Study:
         return study_of_expansion(str(path), expand_surveyed(path))
     try:
         return study_of_bundle(path)
+    except FileNotFoundError as reason:
+        hint = "name a spec, or the folder that `specc compile` printed"
+        raise BundleInvalid(f"{path} is not a bundle: no tasks.jsonl in it", hint=hint) from reason
     except (OSError, Damage) as reason:
         raise BundleInvalid(f"{path} is not a bundle: {reason}") from reason
 

@@ -179,8 +179,13 @@ def hours_sum(shapes: Sequence[Shape], name: str) -> str:
         gpus, cores = shape.job.gpus_per_node, shape.job.cpus_per_node
         if width := gpus if name == "gpu_hours" else cores:
             hours = _job_hours(shape) or 0.0
-            parts.append(f"{shape.name}: {hours:.2f} h x {width * shape.job.nodes}")
+            parts.append(f"{shape.name}: {hours_text(hours)} h x {width * shape.job.nodes}")
     return " + ".join(parts)
+
+
+def hours_text(hours: float) -> str:
+    """Return hours with two decimals; short ones with two digits that say something: "0.0042"."""
+    return f"{hours:.2f}" if hours >= 0.1 or not hours else f"{hours:.2g}"
 
 
 def gpu_hours(shapes: Sequence[Shape]) -> float | None:

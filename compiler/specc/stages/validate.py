@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from specc.language.findings import Finding, findings
-from specc.language.suggest import did_you_mean
+from specc.language.suggest import closest, did_you_mean
 from specc.model import Document, Json, JsonPath, Mark
 from specc.problems import Problem, error
 from specc.resources import Schema, kinds, schema
@@ -32,7 +32,7 @@ def validate(document: Document) -> tuple[Problem, ...]:
     found = list(_problems("spec", data, document, ()))
     found += _kind_problems(document)
     kind, settings = data.get("kind"), data.get("settings", {})
-    if kind in kinds() and isinstance(settings, dict):
+    if kind in kinds() and isinstance(settings, dict) and not _misspelt("settings", data):
         found += settings_problems(kind, settings, document)
     for path, overrides in _overrides(data):
         found += _override_problems(path, overrides, document)
@@ -128,6 +128,12 @@ def _kind_problems(document: Document) -> Iterator[Problem]:
         return
     hint = did_you_mean(str(kind), kinds(), noun="available")
     yield error("E109", f"there is no kind '{kind}'", mark=mark, path="kind", hint=hint)
+
+
+def _misspelt(key: str, data: Mapping[str, Json]) -> bool:
+    """Tell whether a key is absent because it stands there under a name that is no key."""
+    known = schema("spec")["properties"]
+    return key not in data and any(closest(other, known) == key for other in set(data) - set(known))
 
 
 def _overrides(data: Mapping[str, Json]) -> Iterator[tuple[JsonPath, dict[str, Json]]]:
