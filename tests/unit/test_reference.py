@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from specc.handbook.explain import UnknownCode, catalogue, explain
 from specc.handbook.reference import pages, write_pages
+from specc.kinds.command.plan import RESERVED
 from specc.language.suggest import closest, did_you_mean
 from specc.resources import cluster_names, example, folder, kinds, schema, schema_text
 
@@ -147,3 +148,14 @@ def test_nearest_name(name: str, near: str | None) -> None:
 def test_without_a_near_name_the_known_ones_are_listed() -> None:
     assert did_you_mean("xyzzy", ["b", "a"], noun="axes") == "axes: a, b"
     assert did_you_mean("xyzzy", [], noun="axes") == "there is nothing to choose from"
+
+
+def test_no_cure_leaves_the_reader_to_guess_the_name() -> None:
+    vague = ("Correct the name.", "See the message", "Choose packages")
+    found = [code for code, entry in catalogue().items() if entry.cure.startswith(vague)]
+    assert found == []
+
+
+def test_reserved_parameters_are_listed_in_full() -> None:
+    cure = catalogue()["E604"].cure
+    assert [name for name in RESERVED if name not in cure] == []
