@@ -44,8 +44,7 @@ if [ "$mode" = first ] && [ -z "$test_only" ] && [ -s "$results/$run/jobs.tsv" ]
 fi
 
 # a variable SBATCH_* in the caller's shell would override the scripts' own shape
-for variable in TIMELIMIT ARRAY_INX NTASKS NODES NUM_NODES CPUS_PER_TASK MEM_PER_NODE MEM_PER_CPU MEM_PER_GPU \
-    GPUS GPUS_PER_NODE GPUS_PER_TASK GRES EXCLUSIVE JOB_NAME OUTPUT ERROR OPEN_MODE REQUEUE NO_REQUEUE SIGNAL; do
+for variable in{% for variable in overriding %} {{ variable }}{% endfor %}; do
     unset "SBATCH_$variable"
 done
 

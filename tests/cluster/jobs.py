@@ -1,4 +1,4 @@
-"""Bundles on their way through a Slurm: compiled by the command line, copied, submitted, awaited."""
+"""Bundles on their way through a Slurm: compiled, copied, submitted, awaited."""
 
 from __future__ import annotations
 

@@ -22,6 +22,23 @@ from specc.model import BundleFile, EnvironmentFact, FileFact, Json, Plan, Shape
 _TOOLS = ("submit.sh", "status.sh", "stop.sh", "probe.sh")
 _PRUNED = ("kinds", "ml", "services")
 """Folders of the runtime of which a bundle gets only what its kind asks for."""
+# man sbatch, input environment variables: those that change what a script itself asks for
+_OVERRIDING = (
+    "ARRAY_INX CORE_SPEC CPUS_PER_GPU CPUS_PER_TASK ERROR EXCLUSIVE EXPORT GET_USER_ENV GPUS"
+    " GPUS_PER_NODE GPUS_PER_TASK GRES HINT JOB_NAME MEM_PER_CPU MEM_PER_GPU MEM_PER_NODE NODES"
+    " NO_REQUEUE NTASKS NUM_NODES OPEN_MODE OUTPUT OVERCOMMIT REQUEUE SIGNAL THREADS_PER_CORE"
+    " TIMELIMIT"
+)
+_OF_STEPS = ("cpu-freq", "gpu-freq", "hint", "threads-per-core")
+"""Options of a job that only mean something to its steps."""
+# man srun, input environment variables: those that a shell inside one job leaves to another
+_LEFT_BEHIND = (
+    "CONSTRAINT CORE_SPEC CPU_BIND CPU_BIND_LIST CPU_BIND_TYPE CPU_BIND_VERBOSE CPU_FREQ_REQ"
+    " CPUS_PER_GPU DISTRIBUTION GPU_BIND GPU_FREQ GPUS GPUS_PER_NODE GPUS_PER_SOCKET GPUS_PER_TASK"
+    " GRES GRES_FLAGS HET_SIZE HINT MEM_BIND NTASKS_PER_CORE NTASKS_PER_GPU NTASKS_PER_SOCKET"
+    " NTASKS_PER_TRES OVERCOMMIT STEP_GRES THREAD_SPEC THREADS_PER_CORE TRES_BIND TRES_PER_TASK"
+    " WORKING_DIR"
+)
 
 
 def render(plan: Plan, *, rooms: tuple[str, ...]) -> tuple[BundleFile, ...]:
@@ -35,7 +52,13 @@ def render(plan: Plan, *, rooms: tuple[str, ...]) -> tuple[BundleFile, ...]:
     files.append(_made("tasks.jsonl", b"".join(_task_lines(plan))))
     scripts = [shape.script for shape in plan.shapes]
     for tool in _TOOLS:
-        text = _fill(tool, name=plan.spec.name, scripts=scripts, first_script=scripts[0])
+        text = _fill(
+            tool,
+            name=plan.spec.name,
+            scripts=scripts,
+            first_script=scripts[0],
+            overriding=_OVERRIDING.split(),
+        )
         files.append(_text(tool, text, mode=0o755))
     # checked by the job script itself: manifest.json, tasks.jsonl, scripts, tools, runtime
     checked_lines = 2 + len(scripts) + len(_TOOLS) + len(runtime)
@@ -58,6 +81,10 @@ def _job(plan: Plan, shape: Shape, *, checked_lines: int, runtime_files: int) ->
         python=(environment.python if environment else None) or "",
         nodes=shape.job.nodes,
         cpus="" if shape.job.cpus_per_node is None else shape.job.cpus_per_node,
+        partition=shape.job.partition or "",
+        overriding=_OVERRIDING.split(),
+        left_behind=_LEFT_BEHIND.split(),
+        step_options=_step_options(shape),
         checked_lines=checked_lines,
         runtime_files=runtime_files,
         site_python=profile.get("python") or "",
@@ -65,6 +92,10 @@ def _job(plan: Plan, shape: Shape, *, checked_lines: int, runtime_files: int) ->
         cluster_inputs=_cluster_inputs(plan),
         **_container(environment, uses_gpu=shape.task.gpus > 0),
     )
+
+
+def _step_options(shape: Shape) -> list[str]:
+    return [f"--{name}={value}" for name, value in shape.job.sbatch if name in _OF_STEPS]
 
 
 def _cluster_inputs(plan: Plan) -> list[str]:
