@@ -1,6 +1,7 @@
 """Numbers out of what programs print and write."""
 
 import json
+import sys
 
 from kind_attempts import run_attempt
 
@@ -96,6 +97,64 @@ def test_what_is_no_finite_number_is_null_with_a_reason(tmp_path):
     ]
 
 
+def test_a_value_that_is_not_finite_keeps_its_place_among_the_others(tmp_path):
+    script = """echo '{"t": 1}'; echo '{"t": NaN}'; echo '{"t": 3}'; echo '{"t": null}'"""
+    ran, rows = run_script(tmp_path, script, t=a_metric())
+    assert rows == [("t", 0, 1.0), ("t", 1, None), ("t", 2, 3.0), ("t", 3, None)]
+    assert ran.of("metric")[1]["value_reason"] == "the value found is not finite: nan"
+
+
+def test_an_earlier_value_does_not_stand_in_for_a_last_one_that_is_not_finite(tmp_path):
+    script = """echo '{"loss": 0.5}'; echo '{"loss": NaN}'"""
+    ran, rows = run_script(tmp_path, script, loss=a_metric(take="last"))
+    assert rows == [("loss", 0, None)]
+    assert (
+        ran.outcome["message"]
+        == "the program did not yield loss (the value found is not finite: nan)"
+    )
+
+
+def test_only_text_that_can_be_read_in_one_way_is_a_number(tmp_path):
+    texts = ["1,5", "0,123", "1_000", "1,23,456", "\u0661\u0662", "1.234,5", " -1,234.5e3 ", "+.5"]
+    script = "\n".join(f"""echo '{{"t": "{text}"}}'""" for text in texts)
+    ran, rows = run_script(tmp_path, script, t=a_metric())
+    assert [value for _, _, value in rows] == [None] * 6 + [-1234500.0, 0.5]
+    assert (
+        ran.of("metric")[0]["value_reason"]
+        == "the value found is not a number: 1,5 (commas only group thousands)"
+    )
+
+
+def test_a_line_nested_too_deeply_ends_neither_the_program_nor_the_search(tmp_path):
+    lines = 'import sys\nprint("{\\"a\\":" + "[" * 300000)\nprint("{\\"t\\": 1}\\n" * 9)'
+    metrics = {"t": a_metric(take="last")}
+    ran = run_attempt(tmp_path, MODULE, {"argv": [sys.executable, "-c", lines], "metrics": metrics})
+    assert ran.outcome["what"] == "done"
+    assert [row["value"] for row in ran.of("metric")] == [1.0]
+
+
+def test_a_file_in_the_code_is_never_taken_for_this_tasks(tmp_path):
+    (tmp_path / "bundle" / "code").mkdir(parents=True)
+    (tmp_path / "bundle" / "code" / "out.json").write_text('{"t": 1}')
+    metrics = {"t": a_metric(**{"from": "json_file"}, file="out.json")}
+    settings = {"script": "true", "workdir": "code", "metrics": metrics}
+    ran = run_attempt(tmp_path, MODULE, settings)
+    assert ran.outcome["category"] == "program"
+    assert [row["value"] for row in ran.of("metric")] == [None]
+
+
+def test_a_program_that_starts_in_the_code_leaves_its_files_in_scratch(tmp_path):
+    metrics = {"t": a_metric(**{"from": "json_file"}, file="out.json")}
+    script = """echo '{"t": 2}' > "$SPECC_SCRATCH/out.json\""""
+    ran = run_attempt(
+        tmp_path,
+        MODULE,
+        {"script": script, "workdir": "code", "metrics": metrics, "keep": ["out.json"]},
+    )
+    assert [row["value"] for row in ran.of("metric")] == [2.0]
+    assert len(ran.outcome["artefacts"]) == 1
+
+
 def test_broken_json_files_are_named(tmp_path):
     found = []
     for n, text in enumerate(["{", '{"other": 1}', '{"t": []}', '{"t": [1, "x"]}', "[" * 100_000]):
@@ -105,7 +164,7 @@ def test_broken_json_files_are_named(tmp_path):
         script = f"cat {folder}/text > o.json"
         (folder / "text").write_text(text)
         ran, _ = run_script(folder, script, t=metric)
-        found.append(ran.of("metric")[0]["value_reason"].split(":")[0])
+        found.append(ran.of("metric")[-1]["value_reason"].split(":")[0])
     assert found == [
         "o.json is not JSON",
         "o.json has no key t",

@@ -1,6 +1,7 @@
 """Read declared numbers out of what a program printed or wrote.
 
-Pure but for the JSON file it opens. A number that is not there is no error here: it is a reason.
+Pure but for the JSON file it opens. A number that is not there is no error here: it is a reason,
+and one that is not finite keeps its place among the others, so that none of them stands in for it.
 Lines longer than LONGEST_LINE are no metrics and are passed over.
 """
 
@@ -18,19 +19,40 @@ LONGEST_LINE = 1 << 20
 LARGEST_FILE = 64 << 20
 """Bytes of a JSON file that are read at most."""
 
+_NUMBER = re.compile(
+    r"[+-]?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+)
+"""A number as programs print it; commas stand between groups of three digits and nowhere else."""
+
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+
+
+class Value(NamedTuple):
+    """One occurrence of a metric: its number, or why it is none."""
+
+    number: Optional[float]
+    reason: Optional[str]
+
 
 class Reading(NamedTuple):
-    """What was found of one metric: its values in order, or why there are none."""
+    """What was found of one metric: its occurrences in order, or why there are none."""
 
-    values: List[float]
+    values: List[Value]
     reason: Optional[str]
+
+    @property
+    def complaint(self) -> Optional[str]:
+        """Why there is no number at all; None when there is one."""
+        if any(value.number is not None for value in self.values):
+            return None
+        return self.values[-1].reason if self.values else self.reason
 
 
 class LineReader:
     """Looks for the metrics of one output stream in its lines, as they arrive."""
 
     def __init__(self, metrics: Mapping[str, Mapping[str, Any]], stream: str) -> None:
-        self.found: Dict[str, List[float]] = {}
+        self.found: Dict[str, List[Value]] = {}
         self.reasons: Dict[str, str] = {}
         self._json: List[Tuple[str, str]] = []
         self._regex: List[Tuple[str, re.Pattern[str]]] = []
@@ -63,7 +85,7 @@ class LineReader:
     def _json_line(self, raw: bytes) -> None:
         try:
             document = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         for name, key in self._json:
             present, value = lookup(document, key)
@@ -71,18 +93,14 @@ class LineReader:
                 self._take(name, value)
 
     def _take(self, name: str, value: Any) -> None:
-        number, reason = as_number(value)
-        if number is None:
-            self.reasons[name] = reason
-        else:
-            self.found.setdefault(name, []).append(number)
+        self.found.setdefault(name, []).append(as_number(value))
 
 
 def collect(
     metrics: Mapping[str, Mapping[str, Any]], readers: Iterable[LineReader], folder: str
 ) -> Dict[str, Reading]:
     """Put together what all sources gave, in the order of declaration."""
-    found: Dict[str, List[float]] = {}
+    found: Dict[str, List[Value]] = {}
     reasons: Dict[str, str] = {}
     for reader in readers:
         found.update(reader.found)
@@ -114,12 +132,7 @@ def from_file(path: str, key: str) -> Reading:
     present, value = lookup(document, key)
     if not present:
         return Reading([], name + " has no key " + key)
-    values = []
-    for item in value if isinstance(value, list) else [value]:
-        number, reason = as_number(item)
-        if number is None:
-            return Reading([], reason)
-        values.append(number)
+    values = [as_number(item) for item in (value if isinstance(value, list) else [value])]
     return Reading(values, None if values else name + " has an empty list there")
 
 
@@ -135,17 +148,33 @@ def lookup(document: Any, key: str) -> Tuple[bool, Any]:
     return False, None
 
 
-def as_number(value: Any) -> Tuple[Optional[float], str]:
-    """Return a finite number, or None and the reason. Digits may be grouped by commas."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None, "the value found is not a number: " + json.dumps(value)[:80]
+def as_number(value: Any) -> Value:
+    """Read a finite number. Text is one only when nothing about it needs guessing."""
+    if isinstance(value, str):
+        return _from_text(value.strip())
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return Value(None, "the value found is not a number: " + json.dumps(value)[:80])
+    return _finite(value)
+
+
+def _from_text(text: str) -> Value:
+    if _NUMBER.fullmatch(text):
+        return _finite(text.replace(",", ""))
+    if _NOT_FINITE.fullmatch(text):
+        return Value(None, "the value found is not finite: " + text)
+    # 1,5 is one and a half to some and fifteen to nobody
+    hint = " (commas only group thousands)" if "," in text else ""
+    return Value(None, "the value found is not a number: " + text[:80] + hint)
+
+
+def _finite(value: "int | float | str") -> Value:
     try:
-        number = float(value.replace(",", "") if isinstance(value, str) else value)
-    except (ValueError, OverflowError):
-        return None, "the value found is not a number: " + str(value)[:80]
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
-        return None, "the value found is not finite: " + str(value)[:80]
-    return number, ""
+        return Value(None, "the value found is not finite: " + str(value)[:80])
+    return Value(number, None)
 
 
 def _group(match: re.Match[str]) -> Optional[str]:

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 from ... import limits
 from ...attempt import TaskError
@@ -57,12 +57,13 @@ def _run_in(attempt: Attempt, scratch: str) -> None:
     ended = _run_program(attempt, settings, (scratch, folder), readers)
     _record_process(attempt, ended)
     _check_exit(ended, settings.get("success", [0]))
-    found = reading.collect(declared, readers, folder)
+    # files are taken from scratch alone: one in the code may be of another task, or of another run
+    found = reading.collect(declared, readers, scratch)
     for name, metric in declared.items():
         _record_metric(attempt, name, metric, found[name])
     _check_required(declared, found)
     for name in settings.get("keep", []):
-        _keep(attempt, folder, name)
+        _keep(attempt, scratch, name)
 
 
 def _run_program(
@@ -213,13 +214,13 @@ def _check_exit(ended: Ended, success: List[int]) -> None:
 def _record_metric(
     attempt: Attempt, name: str, metric: Mapping[str, Any], found: reading.Reading
 ) -> None:
-    values: List[Optional[float]] = list(found.values) or [None]
+    values = found.values or [reading.Value(None, found.reason)]
     for index, value in enumerate(values):
         attempt.record(
             "metric",
             metric=name,
-            value=value,
-            value_reason=found.reason if value is None else None,
+            value=value.number,
+            value_reason=value.reason,
             unit=metric["unit"],
             better=metric["better"],
             index=index,
@@ -230,15 +231,16 @@ def _check_required(
     declared: Mapping[str, Mapping[str, Any]], found: Mapping[str, reading.Reading]
 ) -> None:
     missing = [
-        f"{name} ({found[name].reason})"
+        f"{name} ({found[name].complaint})"
         for name, metric in declared.items()
-        if metric.get("required", True) and not found[name].values
+        if metric.get("required", True) and found[name].complaint is not None
     ]
     if missing:
         raise TaskError(
             "program",
             "the program did not yield " + ", ".join(missing),
-            "compare the pattern or key with its output, or set required: false",
+            "compare the pattern or key with its output (files are looked for in $SPECC_SCRATCH), "
+            "or set required: false",
         )
 
 
@@ -250,5 +252,5 @@ def _keep(attempt: Attempt, folder: str, name: str) -> None:
         raise TaskError(
             "program",
             f"{name} cannot be kept: {error.strerror or error}",
-            "does the program write it into its working folder?",
+            "does the program write it into $SPECC_SCRATCH?",
         ) from error
