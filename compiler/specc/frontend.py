@@ -10,7 +10,7 @@ from pathlib import Path
 
 from specc.language.suggest import did_you_mean
 from specc.model import Document, Json, JsonPath, Mark, SourceFile
-from specc.problems import Problem, SpecInvalid, error
+from specc.problems import Problem, SpecInvalid, by_position, error
 from specc.resources import cluster_names, cluster_profile
 from specc.stages.load import load
 from specc.stages.parse import Parsed, parse
@@ -84,7 +84,7 @@ class _Reading:
             self.sources[source.shown] = source
             own = parse(source)
         except SpecInvalid as stopped:
-            self.problems.extend(stopped.problems)
+            self.problems.extend(by_position(stopped.problems))
             return None
         names = own.data.get("include", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -122,7 +122,7 @@ class _Reading:
             self.sources[source.shown] = source
             parsed = parse(source)
         except SpecInvalid as stopped:
-            self.problems.extend(stopped.problems)
+            self.problems.extend(by_position(stopped.problems))
             return None, None
         return parsed.data, parsed
 

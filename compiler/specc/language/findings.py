@@ -271,6 +271,8 @@ def _repeated(each: Violation, path: JsonPath) -> Finding:
 def _branches(each: Violation, path: JsonPath, root: Schema) -> Iterator[Finding]:
     options: list[Any] = each.validator_value
     if all(set(option) <= {"required"} for option in options):
+        if not isinstance(each.instance, dict):
+            return  # its type is wrong, which is told already
         names = [name for option in options for name in option["required"]]
         given = [name for name in names if name in each.instance]
         title = each.schema.get("title", "this")
