@@ -17,9 +17,9 @@ _FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent() -> bool:
-    """Have the kernel kill this process when its parent ends."""
-    return bool(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0)
+def die_with_parent(number: int = signal.SIGKILL) -> bool:
+    """Have the kernel send this process a signal when its parent ends."""
+    return bool(_libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) == 0)
 
 
 def adopt_orphans() -> bool:

@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 import traceback
-from types import FrameType
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from . import limits
@@ -54,7 +53,7 @@ def _settle(order: Mapping[str, Any], output_fd: int, close: Iterable[int], pare
         signal.signal(number, signal.SIG_DFL)
     # Slurm's warning before the end goes to every process of a step; the pool then ends attempts
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, lambda *_: _stop())
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for fd in close:
         os.close(fd)
@@ -63,6 +62,7 @@ def _settle(order: Mapping[str, Any], output_fd: int, close: Iterable[int], pare
     os.dup2(output_fd, 1)
     os.dup2(output_fd, 2)
     _join(parent)
+    signal.signal(signal.SIGTERM, lambda *_: _stop(parent))
     limits.set_oom_score(1000)
     limits.pin_to(order["cpu_set"])
     os.environ.update(order["env"])
@@ -78,8 +78,10 @@ def _join(parent: int) -> None:
         _leave(70)  # the pool died before the kernel was told to take this process along
 
 
-def _stop(number: int, frame: Optional[FrameType]) -> None:
-    del number, frame
+def _stop(parent: Optional[int] = None) -> None:
+    if parent is not None and os.getppid() != parent:
+        # the pool is gone: nobody else would end the programs that this attempt started
+        os.killpg(0, signal.SIGKILL)
     raise Stopped
 
 

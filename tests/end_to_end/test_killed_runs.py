@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from path import SPEC, compiled, specc
@@ -94,3 +95,29 @@ def test_a_run_killed_again_and_again_ends_complete(tmp_path: Path) -> None:
         metrics = [row for row in map(json.loads, lines) if row["type"] == "metric"]
         assert [row["task_id"] for row in metrics] == [task.task_id]
     assert specc("verify", bundle).returncode == 0
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    return holds()
+
+
+def test_programs_and_what_they_started_die_with_a_killed_pool(tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    script = f"script: |\n    sleep 120 & echo $$ $! >> '{noted}'; wait\n"
+    bundle = compiled(tmp_path, SPEC.replace("script: |\n", script))
+    process = _start(bundle)
+    assert _until(lambda: noted.exists() and len(noted.read_text().split()) == 2)
+    pids = [int(pid) for pid in noted.read_text().split()]
+    process.kill()
+    process.wait()
+    assert _until(lambda: not any(map(_lives, pids)))

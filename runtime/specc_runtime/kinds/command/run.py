@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -42,6 +43,8 @@ def run(attempt: Attempt) -> None:
 
     Raises TaskError (program) for an unexpected exit code or a required metric that is missing.
     """
+    # a signal that can be handled lets this process take the program along when the pool is killed
+    limits.die_with_parent(signal.SIGTERM)
     scratch = tempfile.mkdtemp(prefix="specc-")
     try:
         _run_in(attempt, scratch)
