@@ -107,6 +107,8 @@ class Progress:
         parts.append(f"running {state['running']}")
         if state["failed"]:
             parts.append(f"failed {state['failed']}")
+        if state["not_run"]:
+            parts.append(f"not run {state['not_run']}")
         return f"{self._label}  " + "  ".join(parts)
 
 

@@ -10,8 +10,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from jobs import awaited, compiled, events, launch, states, submitted, totals
+from jobs import SUMS, awaited, compiled, events, launch, states, submitted, totals
 from slurm import Element, Slurm, wait_until
+
+
+@pytest.fixture(scope="module", autouse=True)
+def near_its_end(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A bundle and its job of one minute, submitted before the other tests of this file.
+
+    Slurm looks for jobs near their end twice a minute only, so they run meanwhile.
+    """
+    folder = tmp_path_factory.mktemp("near")
+    # one shard of two tasks, that wait for a file which never comes
+    text = SUMS.replace("[1, 2, 3]", "[2, 3]").replace("estimate: 1min", "estimate: 1s")
+    bundle = compiled(folder, text)
+    options = ("--", "--time=1", "--signal=B:USR1@40")
+    (job,) = submitted(slurm, bundle, *options, GATE=str(folder / "never"))
+    return bundle, job
 
 
 @pytest.fixture
@@ -110,3 +125,18 @@ def test_a_second_launch_of_a_running_shard_stands_back(
     assert "1-cpu-0001: held by process" in log
     lease = bundle / "results/r1/1-cpu-0001/lease/000001/owner.json"
     assert json.loads(lease.read_text(encoding="utf-8"))["job_id"] is not None
+
+
+def test_slurms_own_warning_ends_a_job_before_its_time_limit_does(
+    slurm: Slurm, near_its_end: tuple[Path, str]
+) -> None:
+    bundle, job = near_its_end
+    assert awaited(slurm, job, seconds=60) == {0: Element("FAILED", 75)}
+    journal = events(bundle, "1-cpu-0000")
+    (heard,) = [e for e in journal if e["event"] == "signal"]
+    assert heard["name"] == "SIGUSR1"
+    assert 0 < heard["seconds_left"] < 60
+    (failed,) = [e for e in journal if e["event"] == "task_failed"]
+    assert (failed["category"], failed["message"]) == ("preempted", "stopped by SIGUSR1")
+    (waiting,) = [e for e in journal if e["event"] == "task_not_run"]
+    assert waiting["reason"] == "not started: SIGUSR1"

@@ -14,7 +14,7 @@ import pytest
 
 from specc_runtime import lease as lease_module
 from specc_runtime.lease import Held, take
-from specc_runtime.slurm_env import Allocation, parse_duration, read_allocation
+from specc_runtime.slurm_env import Allocation, own_id, parse_duration, read_allocation
 
 NO_JOB = Allocation(None, 0, None, {})
 
@@ -168,3 +168,20 @@ def _squeue(folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     script.write_text(f"#!/bin/sh\n{answer}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(
+    ("job", "array", "index", "known_by"),
+    [
+        ("7", "", "", "7"),
+        ("8", "7", "0", "8"),
+        ("7", "7", "2", "7_2"),  # squeue -j 7 would tell of every element
+        ("9", "7", "2", "9"),  # a job of its own, submitted from a shell in an array
+        ("", "7", "2", None),
+    ],
+)
+def test_a_job_is_known_by_an_id_of_its_own(
+    job: str, array: str, index: str, known_by: str | None
+) -> None:
+    variables = {"JOB_ID": job, "ARRAY_JOB_ID": array, "ARRAY_TASK_ID": index}
+    assert own_id({f"SLURM_{name}": value for name, value in variables.items()}) == known_by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -43,6 +44,22 @@ def test_sigterm_under_slurm_is_a_preemption(home: Path) -> None:
     assert bundles.end(process)[0] == 75
     failed = bundles.failure(bundle)
     assert (failed["category"], failed["transient"]) == ("preempted", True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_a_whole_step_is_no_failure_of_its_tasks(
+    home: Path, number: signal.Signals
+) -> None:
+    bundle = bundles.make_bundle(home / "b", [SLEEP])
+    process = bundles.start(bundle, SLURM_JOB_ID="5", SLURM_JOB_END_TIME="99999999999")
+    _wait_for_start(bundle)
+    (started,) = [e for e in bundles.events(bundle) if e["event"] == "task_started"]
+    # Slurm signals one process after the other, and not the pool first
+    os.kill(started["pid"], number)
+    time.sleep(0.1)
+    assert bundles.end(process, number)[0] == 75
+    failed = bundles.failure(bundle)
+    assert (failed["category"], failed["message"]) == ("preempted", f"stopped by {number.name}")
 
 
 def test_second_interrupt_does_not_wait(home: Path) -> None:
