@@ -21,7 +21,7 @@ from .contract.runs import RunState, fold
 from .contract.tasks import TaskRow, shard_tasks
 from .environment import Prepared, installed_packages
 from .fixtures import FixtureFailed, Fixtures
-from .journal import Journal, JournalLost
+from .journal import FULL, Journal, JournalLost
 from .lease import Held, Lease, take
 from .log import Log, say
 from .pool import Pool
@@ -62,20 +62,36 @@ def run_shard(setting: Setting, shard_id: str, only: Optional[str] = None) -> in
     if only is not None:
         rows = tuple(row for row in rows if row.task_id == only)
     shard = os.path.join(setting.run, shard_id)
-    os.makedirs(shard, exist_ok=True)
     try:
+        os.makedirs(shard, exist_ok=True)
         lease = take(os.path.join(shard, "lease"), setting.allocation)
     except Held as held:
         say(f"{shard_id}: held by {held}; nothing was started")
         return categories.EXIT_TRY_AGAIN
+    except OSError as error:
+        return _no_results(error, shard)
     try:
         before = fold(setting.run, rows, shard_id=shard_id, ended=True)
         return _launch(setting, shard_id, rows, before, lease)
     except Damage as damage:
-        say(f"an earlier launch's journal is damaged, so nothing can be said to be done: {damage}")
+        say(
+            f"an earlier launch's journal is damaged, so nothing can be said to be done: {damage}\n"
+            "copy that launch's folder again; without a good copy, move it out of the results, "
+            "and its tasks run again"
+        )
         return categories.EXIT_BAD_BUNDLE
+    except OSError as error:
+        return _no_results(error, shard)
     finally:
         lease.release()
+
+
+def _no_results(error: OSError, shard: str) -> int:
+    say(
+        f"results can't be read and written at {error.filename or shard}: {error.strerror}\n"
+        "make room, or give SPECC_RESULTS a folder that you may read and write"
+    )
+    return categories.EXIT_TRY_AGAIN if error.errno in FULL else categories.EXIT_USAGE
 
 
 def _launch(

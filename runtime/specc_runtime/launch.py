@@ -36,6 +36,7 @@ _WORST = (
     categories.EXIT_BAD_BUNDLE,
     categories.EXIT_INTERNAL,
     categories.EXIT_INTERRUPTED,
+    categories.EXIT_USAGE,
     categories.EXIT_TRY_AGAIN,
     categories.EXIT_FAILED,
     categories.EXIT_OK,

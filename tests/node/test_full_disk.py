@@ -114,3 +114,29 @@ def _fill(path: Path) -> None:
                 file.write(bytes(4096))
         except OSError:
             return
+
+
+def test_results_that_cannot_be_written_are_no_bug_but_said(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", ["attempt.record('metric', n=1)"])
+    done = bundles.run(bundle, SPECC_RESULTS="/dev/null")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "can't be read and written at /dev/null/" in done.stderr
+    assert "give SPECC_RESULTS a folder that you may read and write" in done.stderr
+
+
+@needs_mount
+def test_a_disk_without_room_for_a_single_file_is_a_matter_of_trying_again(
+    home: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=6", "tmpfs", str(folder)], check=True)
+    try:
+        bundle = bundles.make_bundle(home / "b", ["attempt.record('metric', n=1)"])
+        done = bundles.run(bundle, SPECC_RESULTS=str(folder))
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+    assert done.returncode == 75
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
