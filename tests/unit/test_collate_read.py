@@ -243,6 +243,15 @@ def test_one_run_in_two_places_is_refused(tmp_path: Path):
         collate([bundle.path, tmp_path / "copy"], tmp_path / "out")
 
 
+def test_a_copy_of_a_run_under_another_name_is_no_second_run(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run_all(bundle)
+    results = bundle.path / "results"
+    shutil.copytree(results / "r1", results / "r1-from-cluster")
+    with pytest.raises(ResultsInvalid, match="its values would count twice"):
+        collate([bundle.path], tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

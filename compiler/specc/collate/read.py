@@ -68,6 +68,7 @@ def read(paths: Sequence[Path]) -> Found:
         else:
             runs.append(_read_run(folder, source, damage))
     _refuse_two_places(runs)
+    _refuse_copies(runs)
     return Found(sources=tuple(sources.values()), runs=tuple(runs), damage=tuple(damage))
 
 
@@ -223,3 +224,21 @@ def _refuse_two_places(runs: Sequence[Run]) -> None:
                 hint="give one of them, or merge the shards' folders into one",
             )
         seen[key] = run.path
+
+
+def _refuse_copies(runs: Sequence[Run]) -> None:
+    """Refuse a run that holds another one's launches: its values would count as measured again."""
+    seen: dict[tuple[Json, ...], Run] = {}
+    for run in runs:
+        for launch in run.launches:
+            if launch.info is None:
+                continue
+            said = ("bundle_id", "run_id", "shard_id", "launch", "host", "pid", "started_epoch_ns")
+            start = tuple(launch.info[name] for name in said)
+            first = seen.setdefault(start, run)
+            if first is not run:
+                raise ResultsInvalid(
+                    f"{os.path.relpath(run.path)} holds a copy of {launch.folder.launch} of "
+                    f"{os.path.relpath(first.path)}: its values would count twice",
+                    hint="give one of the two folders, or move the copy elsewhere",
+                )
