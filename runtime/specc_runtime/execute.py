@@ -165,6 +165,7 @@ def _work(
 ) -> Tuple[int, Optional[str]]:
     """Run the tasks; returns the exit code and, unless all went well, why."""
     if not todo:
+        say(f"{launch.partition('/')[0]}: all tasks were done before")
         return categories.EXIT_OK, "all tasks were done before"
     try:
         slots = make_slots(setting.shape, os.environ)

@@ -10,7 +10,8 @@ if_there() { if command -v "$2" >/dev/null 2>&1; then show "$@"; else printf '\n
 show system uname -srm
 show glibc sh -c 'ldd --version | head -n 1'
 for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
-    command -v "$python" >/dev/null 2>&1 && printf '%s: %s\n' "$(command -v "$python")" "$("$python" -V 2>&1)"
+    # a name on PATH may be a stand-in for a version that is not installed
+    if version=$("$python" -V 2>/dev/null); then printf '%s: %s\n' "$(command -v "$python")" "$version"; fi
 done
 if_there processors lscpu
 if_there memory free -g

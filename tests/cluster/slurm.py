@@ -8,8 +8,8 @@ CPUs, memory and GPUs: a GPU is a link to /dev/null, and nothing holds a job to 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -78,6 +78,11 @@ def _path() -> str:
     return f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}"
 
 
+def _user() -> str:
+    # Slurm goes by the user's number, whatever $USER says
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 @dataclass(frozen=True)
 class Element:
     """One element of an array job, as squeue tells of it."""
@@ -144,7 +149,7 @@ class Slurm:
         """End all jobs, then the daemons that `start` started, and nothing else."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             # while the controller still answers: a job's steps are no children of the daemons
-            self.ask("scancel", "--user", getpass.getuser(), check=False)
+            self.ask("scancel", "--user", _user(), check=False)
             wait_until(lambda: not self.ask("squeue", "-h", "-t", "R,CG,S", check=False), 15)
         for daemon in reversed(self._daemons):
             daemon.terminate()
@@ -160,7 +165,7 @@ class Slurm:
         with _free_ports(1 + len(self.nodes)) as (controller_port, *ports):
             lines = _CONFIGURATION.format(
                 host=host, controller_port=controller_port, folder=self.folder,
-                user=getpass.getuser(),
+                user=_user(),
             )  # fmt: skip
             for name, port in zip(self.nodes, ports, strict=True):
                 lines += _NODE.format(name=name, host=host, port=port, cpus=CPUS, gpus=GPUS)

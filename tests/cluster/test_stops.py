@@ -67,6 +67,8 @@ def test_a_cancelled_element_is_completed_by_resume(
     assert awaited(slurm, again) == {index: Element("COMPLETED", 0) for index in range(3)}
     assert totals(bundle) == [11, 12, 13]
     assert [e["event"] for e in events(bundle, "1-cpu-0002", 2)][1] == "task_reused"
+    log = (bundle / f"slurm-{again}_2.out").read_text(encoding="utf-8")
+    assert log == "specc: 1-cpu-0002: all tasks were done before\n"
 
 
 def test_the_signal_before_the_end_stops_one_element_with_75(
