@@ -17,6 +17,7 @@ from specc.stages.parse import Parsed, parse
 from specc.stages.validate import validate
 
 MAX_FILES = 100
+LONGEST_NAME = 200
 PROFILE = "$profile"
 """Prefix of the marks of a cluster profile that is a file."""
 
@@ -132,6 +133,8 @@ class _Reading:
 
 def _find_profile(named: str, folder: Path) -> Path | None:
     """Look beside the spec, then among the shipped ones, then take the name as a path."""
+    if len(named) > LONGEST_NAME:
+        return None  # the file system would refuse to look
     if "/" in named or named.endswith((".yaml", ".yml")):
         path = folder / named
         return path if path.exists() else None

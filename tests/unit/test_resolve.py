@@ -87,3 +87,9 @@ def test_cure_without_a_cap_is_fine() -> None:
 def test_cures_are_compared_with_their_caps_by_value() -> None:
     text = "cluster: desk\non_failure: {timeout: {task.time_limit: 121min}}\n"
     assert [p.code for p in a_study(text).problems] == ["W205"]
+
+
+def test_environment_may_be_called_like_a_field_of_one() -> None:
+    found = a_study("environment: {python: {variables: {A: b}}}\n").spec.data["environment"]
+    assert found["python"]["variables"] == {"A": "b"}
+    assert found["python"]["accelerator"] == "cpu"

@@ -169,3 +169,8 @@ class ReportRoom(Protocol):
 
     def methodology(self) -> tuple[tuple[str, str], ...]:
         """Return (term, text) pairs: how this kind measures."""
+
+
+def settled(value: Json) -> Mapping[str, Json]:
+    """Return a mapping of settings; an empty one for an axis not filled in yet."""
+    return value if isinstance(value, dict) else {}

@@ -86,9 +86,17 @@ def _looks_like(branch: Schema, data: Json) -> bool:
     if branch.get("additionalProperties") is False and any(key not in properties for key in data):
         return False
     return all(
-        _looks_like({"const": subschema["const"]}, data[key])
-        for key, subschema in properties.items()
-        if key in data and "const" in subschema
+        _may_hold(subschema, data[key]) for key, subschema in properties.items() if key in data
+    )
+
+
+def _may_hold(subschema: Schema, value: Json) -> bool:
+    """Tell whether a constant is met, and no mapping stands where the schema wants a scalar."""
+    if "const" in subschema:
+        return bool(subschema["const"] == value)
+    types = subschema.get("type", "object")
+    return not isinstance(value, dict) or "object" in (
+        types if isinstance(types, list) else [types]
     )
 
 

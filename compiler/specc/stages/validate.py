@@ -82,10 +82,10 @@ def _problems(name: str, data: Json, document: Document, prefix: JsonPath) -> It
 
 
 def _awaits_an_axis(each: ValidationError) -> bool:
-    """Tell whether a resource is written as "${axis}": it is checked once filled in."""
+    """Tell whether one resource is written as "${axis}": it is checked once filled in."""
     path = each.absolute_path
     return (
-        bool(path)
+        len(path) > 1
         and path[0] in ("task", "job")
         and isinstance(each.instance, str)
         and PLACEHOLDER in each.instance
@@ -186,7 +186,9 @@ def _excused(each: ValidationError, settings: Json) -> bool:
     if _holds_placeholder(each.instance) and each.validator not in (
         "additionalProperties", "unevaluatedProperties", "required", "propertyNames",
     ):  # fmt: skip
-        return not isinstance(each.instance, dict) or bool(each.context)
+        if isinstance(each.instance, str) or each.context:
+            return True
+        return isinstance(each.instance, list) and each.validator != "type"
     conditional = {"if", "then", "else", "dependentSchemas"}
     if conditional.isdisjoint(each.absolute_schema_path):
         return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from specc.kinds.base import settled
 from specc.model import Fixture, Json, Mark, Spec
 from specc.problems import Problem, error, warning
 
@@ -28,8 +29,8 @@ def derive(settings: dict[str, Json], axes: Mapping[str, Json]) -> dict[str, Jso
 def check(spec: Spec) -> Iterator[Problem]:
     """Yield wrong regular expressions, parameters that collide, and folders that do not exist."""
     settings = spec.data.get("settings", {})
-    yield from _check_metrics(spec, settings.get("metrics", {}))
-    yield from _check_parameters(spec, settings.get("parameters", {}))
+    yield from _check_metrics(spec, settled(settings.get("metrics")))
+    yield from _check_parameters(spec, settled(settings.get("parameters")))
     if settings.get("workdir") == "code" and not spec.data.get("code"):
         yield error(
             "E601",
@@ -61,7 +62,7 @@ def variable(name: str) -> str:
 
 def _check_metrics(spec: Spec, metrics: Mapping[str, Json]) -> Iterator[Problem]:
     for name, metric in metrics.items():
-        if "pattern" not in metric:
+        if "pattern" not in settled(metric):
             continue
         place = ("settings", "metrics", name, "pattern")
         mark = spec.document.mark(*place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from specc.kinds.base import settled
 from specc.model import Fixture, Json, Spec
 from specc.problems import Problem, error, warning
 
@@ -39,7 +40,7 @@ def fixtures(settings: Mapping[str, Json]) -> tuple[Fixture, ...]:
 
 
 def _check_sentences(spec: Spec, settings: Mapping[str, Json]) -> Iterator[Problem]:
-    model, dataset = settings.get("model", {}), settings.get("dataset", {})
+    model, dataset = settled(settings.get("model")), settled(settings.get("dataset"))
     tokenizer = settings.get("tokenizer") or model.get("checkpoint")
     if "file" in dataset and tokenizer is None:
         yield error(
@@ -49,7 +50,7 @@ def _check_sentences(spec: Spec, settings: Mapping[str, Json]) -> Iterator[Probl
             path="settings.dataset.file",
             hint="name one in settings.tokenizer, or use dataset.synthetic with random weights",
         )
-    thresholds = dataset.get("thresholds")
+    thresholds = settled(dataset.get("thresholds"))
     if thresholds and _numbers(thresholds) and thresholds["below"] > thresholds["above"]:
         yield error(
             "E612",
@@ -61,9 +62,9 @@ def _check_sentences(spec: Spec, settings: Mapping[str, Json]) -> Iterator[Probl
 
 
 def _check_stopping(spec: Spec, settings: Mapping[str, Json]) -> Iterator[Problem]:
-    stopping = settings.get("stopping", {})
+    stopping = settled(settings.get("stopping"))
     # an idle time of 0 says that energy does not matter here
-    wants_energy = settings.get("energy", {}).get("idle_seconds") != 0
+    wants_energy = settled(settings.get("energy")).get("idle_seconds") != 0
     if not _numbers({k: stopping.get(k, 0) for k in ("min_seconds", "max_seconds")}):
         return
     least, most = stopping.get("min_seconds", 2), stopping.get("max_seconds", 60)
