@@ -14,6 +14,8 @@ _TAIL_BYTES = 8192
 _TAIL_LINES = 20
 _LINE_LENGTH = 400
 _BLOCK = 1 << 16
+_MOST_BLOCKS = 16
+"""Taken at a time: all that a full pipe holds, and no more of a program that never pauses."""
 
 
 class OutputFile:
@@ -53,7 +55,7 @@ class Output:
 
     def read(self) -> bool:
         """Take what is there; False once all writers closed their end."""
-        while True:
+        for _ in range(_MOST_BLOCKS):
             try:
                 data = os.read(self.fd, _BLOCK)
             except BlockingIOError:
@@ -62,7 +64,8 @@ class Output:
                 return False
             self._keep(data)
             if len(data) < _BLOCK:
-                return True
+                break
+        return True
 
     def _keep(self, data: bytes) -> None:
         self._tail = (self._tail + data)[-_TAIL_BYTES:]

@@ -110,7 +110,8 @@ def collect(
         if metric["from"] == "json_file":
             reading = from_file(os.path.join(folder, metric["file"]), metric.get("key") or name)
         else:
-            reading = Reading(found.get(name, []), reasons.get(name))
+            # a copy: a descendant that outlives the program may print on
+            reading = Reading(list(found.get(name, [])), reasons.get(name))
         readings[name] = _take(reading, metric.get("take", "all"))
     return readings
 

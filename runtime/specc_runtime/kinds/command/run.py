@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 DRAIN_S = 1.0
 """How long output is awaited from descendants that outlive the program."""
 
+_PIPE_BYTES = 2 << 20
+"""More than a pipe and the buffer behind it hold."""
+
 
 class Ended(NamedTuple):
     """How the program ended, as the kernel reports it."""
@@ -95,18 +98,18 @@ def _run_program(
                 f"{argv[0]!r} cannot be started: {error}",
                 "is it installed on the node and on PATH? The cluster profile can load a module",
             ) from error
-    threads = [
-        threading.Thread(target=_pass_on, args=(pipe, reader, output), daemon=True)
+    streams = [
+        _Stream(pipe, reader, output)
         for pipe, reader in ((child.stdout, readers[0]), (child.stderr, readers[1]))
         if pipe is not None
     ]
-    for thread in threads:
-        thread.start()
+    for stream in streams:
+        stream.start()
     _, status, usage = os.wait4(child.pid, 0)
     wall_s = time.monotonic() - started
     child.returncode = os.waitstatus_to_exitcode(status)
-    for thread in threads:
-        thread.join(DRAIN_S)
+    for stream in streams:
+        stream.drain()
     return Ended(child.returncode, wall_s, usage)
 
 
@@ -157,19 +160,45 @@ def _code_folder(attempt: Attempt) -> str:
     return os.path.join(str(attempt.bundle), "code")
 
 
-def _pass_on(pipe: Any, reader: reading.LineReader, output: int) -> None:
-    """Read lines, look for metrics in them, copy them to the log until the last writer has gone."""
-    whole = True
-    with pipe:
-        while True:
-            line = pipe.readline(reading.LONGEST_LINE + 1)
-            if not line:
+class _Stream(threading.Thread):
+    """Reads lines until the last writer has gone: looks for metrics, copies them to the log."""
+
+    def __init__(self, pipe: Any, reader: reading.LineReader, output: int) -> None:
+        super().__init__(daemon=True)
+        self._pipe = pipe
+        self._reader = reader
+        self._output = output
+        self._moved = 0
+        self._writing = False
+
+    def run(self) -> None:
+        whole = True
+        with self._pipe:
+            while True:
+                line = self._pipe.readline(reading.LONGEST_LINE + 1)
+                if not line:
+                    return
+                self._writing = True
+                if whole:
+                    self._reader.line(line)
+                # the rest of a line that is too long is no line
+                whole = line.endswith(b"\n")
+                _write_all(self._output, line)
+                self._moved += len(line)
+                self._writing = False
+
+    def drain(self) -> None:
+        """Wait for all that the program had printed when it ended.
+
+        Descendants may hold the pipe open, in silence or printing on: neither is waited for.
+        """
+        end = self._moved + _PIPE_BYTES
+        while self.is_alive() and self._moved < end:
+            before = self._moved
+            self.join(DRAIN_S)
+            # a log that is taken slowly is no silence
+            if self._moved == before and not self._writing:
                 return
-            if whole:
-                reader.line(line)
-            # the rest of a line that is too long is no line
-            whole = line.endswith(b"\n")
-            _write_all(output, line)
 
 
 def _write_all(output: int, data: bytes) -> None:
