@@ -19,7 +19,7 @@ def _spec(*lines: str) -> str:
 
 
 def test_a_last_number_survives_a_pool_that_is_slow_to_take_the_output(tmp_path: Path) -> None:
-    bundle = compiled(tmp_path, _spec("sleep 1", "head -c 190000 /dev/zero | tr '\\0' '\\n'"))
+    bundle = compiled(tmp_path, _spec("sleep 1", "head -c 100000 /dev/zero | tr '\\0' '\\n'"))
     process = subprocess.Popen(["bash", "job.sbatch", "--here"], cwd=bundle)
     end = time.monotonic() + 20
     while not (found := list(bundle.glob("results/r1/*/launch-001/launch.json"))):

@@ -138,6 +138,20 @@ def test_code_is_what_git_tracks(tmp_path: Path) -> None:
     assert len(facts.code.commit or "") == 40
 
 
+def test_variables_of_a_git_hook_do_not_turn_the_code_into_another_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_repository(tmp_path / "repo")
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    facts, problems = seen(tmp_path, code={"path": "repo/src"})
+    assert problems == []
+    assert facts.code is not None
+    assert (len(facts.code.files), facts.code.dirty) == (2, False)
+
+
 def test_uncommitted_changes_are_recorded_or_refused(tmp_path: Path) -> None:
     repo = a_repository(tmp_path / "repo")
     (repo / "src" / "main.py").write_text("print(2)\n")

@@ -12,6 +12,8 @@ from specc.model import CodeFact, FileFact, Json, Spec
 from specc.problems import Problem, error
 from specc.surveying.files import Unusable, fact, tree_of, walk
 
+_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+
 
 def survey_code(spec: Spec, memory: HashMemory) -> tuple[CodeFact | None, tuple[Problem, ...]]:
     """Return what `code:` ships; None when the spec declares no code, or when it has problems."""
@@ -103,10 +105,11 @@ def git_state(root: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    # a hook or an alias of git passes these on, and they would mean its repository, not the code's
+    own = {name: value for name, value in os.environ.items() if name not in _REPOSITORY}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, check=False, timeout=60
-        )
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60, env=own)
     except FileNotFoundError:
         return None
     return os.fsdecode(done.stdout) if done.returncode == 0 else None
