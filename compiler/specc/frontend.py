@@ -10,7 +10,7 @@ from pathlib import Path
 
 from specc.language.suggest import did_you_mean
 from specc.model import Document, Json, JsonPath, Mark, SourceFile
-from specc.problems import Problem, SpecInvalid, by_position, error
+from specc.problems import Problem, SpecInvalid, error
 from specc.resources import cluster_names, cluster_profile
 from specc.stages.load import load
 from specc.stages.parse import Parsed, parse
@@ -30,10 +30,10 @@ def parse_spec(path: Path) -> Document:
     reading = _Reading()
     merged = reading.read(path, trail=(), named_at=None, named_path="")
     if merged is None:
-        raise SpecInvalid(reading.problems)
+        raise SpecInvalid(reading.in_order())
     profile, profile_file = reading.profile(merged, path.parent)
     if reading.problems:
-        raise SpecInvalid(reading.problems)
+        raise SpecInvalid(reading.in_order())
     key_marks, value_marks = dict(merged.key_marks), dict(merged.value_marks)
     if profile_file is not None:
         key_marks |= {(PROFILE, *at): mark for at, mark in profile_file.key_marks.items()}
@@ -85,7 +85,7 @@ class _Reading:
             self.sources[source.shown] = source
             own = parse(source)
         except SpecInvalid as stopped:
-            self.problems.extend(by_position(stopped.problems))
+            self.problems.extend(stopped.problems)
             return None
         names = own.data.get("include", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -123,9 +123,19 @@ class _Reading:
             self.sources[source.shown] = source
             parsed = parse(source)
         except SpecInvalid as stopped:
-            self.problems.extend(by_position(stopped.problems))
+            self.problems.extend(stopped.problems)
             return None, None
         return parsed.data, parsed
+
+    def in_order(self) -> list[Problem]:
+        """Return the problems by position; files in the order in which they were read."""
+        files = {name: number for number, name in enumerate(self.sources)}
+
+        def place(problem: Problem) -> tuple[int, int, int]:
+            mark = problem.mark
+            return (files.get(mark.file, len(files)), mark.line, mark.column) if mark else (0, 0, 0)
+
+        return sorted(self.problems, key=place)
 
     def _refuse(self, code: str, message: str, mark: Mark | None, hint: str) -> None:
         self.problems.append(error(code, message, mark=mark, path="include", hint=hint))
