@@ -175,7 +175,7 @@ def test_charts_on_the_page_are_those_of_the_summary(inference: Any):
 
 def test_markdown_names_every_gap_with_its_reason(command: Any):
     text = read(command, "report.md")
-    assert "| not run | 2 | excluded |" in text
+    assert "| not run | r1 | 2 | excluded |" in text
     assert "1 unfinished last lines (1 bytes) were cut off." in text
     assert "Input corpus is not pinned" in text
 

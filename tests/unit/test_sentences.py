@@ -156,3 +156,29 @@ def test_without_a_value_there_is_no_finding():
     nothing = a_summary((None, None, None))
     assert sentences.best_and_worst(nothing, METRIC) is None
     assert sentences.headline(nothing, METRIC) is None
+
+
+def test_the_same_point_of_two_runs_is_told_apart() -> None:
+    summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
+    for cell, run in zip(summary["cells"], ("r1", "r2"), strict=True):
+        cell.update(axes={"n": 0}, run_id=run, condition_id="c")
+    found = sentences.best_and_worst(summary, METRIC)
+    assert found is not None
+    assert "at n 0, run r1 and worst with 2 s (1.9 s to 2.1 s, n = 2) at n 0, run r2" in found.text
+
+
+def test_a_disturbed_number_is_compared_with_a_warning() -> None:
+    summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
+    summary["cells"][1]["metrics"]["t"]["verdict"] = "CONTAMINATED"
+    found = sentences.best_and_worst(summary, METRIC)
+    assert found is not None
+    assert found.text.endswith("don't overlap. Read with care: c1 is CONTAMINATED.")
+
+
+def test_a_factor_that_no_float_holds_is_left_out() -> None:
+    text = text_of((1e-300, 0.9e-300, 1.1e-300), (1e300, 0.9e300, 1.1e300))
+    assert "factor" not in text
+
+
+def test_signs_that_turn_the_direction_of_text_are_spelled_out() -> None:
+    assert sentences.point({"mode": "a\u202eb"}) == "mode a\\u202eb"

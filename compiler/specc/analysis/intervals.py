@@ -48,30 +48,37 @@ def over_runs(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     runs = len(values)
     if runs == 0:
         return _no_interval(None, 0, level, "t", "no run has a value")
+    if min(values) == max(values):
+        # to logs and back would cost equal byte counts their last digits
+        return _equal(values[0], runs, level)
     positive = min(values) > 0
     method = "t on log values" if positive else "t"
     inputs = [math.log(v) for v in values] if positive else list(values)
     centre = math.fsum(inputs) / runs
     shown = math.exp if positive else float
-    if runs == 1:
-        return _no_interval(
-            values[0], 1, level, method, "one run: an interval needs at least two repetitions"
-        )
     variance = math.fsum((x - centre) ** 2 for x in inputs) / (runs - 1)
     half = t_quantile((1 + level) / 2, runs - 1) * math.sqrt(variance / runs)
     # three runs that differ wildly can ask for more than a float holds
     if positive and centre + half > math.log(1e300):
         return _no_interval(shown(centre), runs, level, method, "the runs differ too much")
-    # to logs and back would cost equal byte counts their last digits
-    equal = values[0] if min(values) == max(values) else None
     return Interval(
-        centre=equal if equal is not None else shown(centre),
-        low=equal if equal is not None else shown(centre - half),
-        high=equal if equal is not None else shown(centre + half),
+        centre=shown(centre),
+        low=shown(centre - half),
+        high=shown(centre + half),
         runs=runs,
         level=level,
         method=method,
         reason=None,
+    )
+
+
+def _equal(value: float, runs: int, level: float) -> Interval:
+    method = "t on log values" if value > 0 else "t"
+    if runs == 1:
+        reason = "one run: an interval needs at least two repetitions"
+        return _no_interval(value, 1, level, method, reason)
+    return Interval(
+        centre=value, low=value, high=value, runs=runs, level=level, method=method, reason=None
     )
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from specc.analysis.dependence import DRIFT_LIMIT, drift, effective_samples
 from specc.analysis.intervals import Interval, over_runs
@@ -21,6 +22,7 @@ from specc.model import Json
 
 WIDEST = 4.0
 """An interval wider than this factor says little more than an order of magnitude."""
+LARGEST = 1e140
 VERDICTS = {
     "NO_DATA": "no repetition has a value; the reason stands beside it",
     "CONTAMINATED": "something else used the machine, or it was slowed, while this was measured",
@@ -50,7 +52,7 @@ def make_cells(
     """Return the cells of the summary, in matrix order, without the kind's own details."""
     found: dict[int, dict[str, Measurement]] = defaultdict(dict)
     for one in measurements:
-        found[one.task][one.metric] = one
+        found[one.task][one.metric] = _reckonable(one)
     cells = []
     for cell, places in cell_members(tasks).items():
         members = [tasks[place] for place in places]
@@ -82,13 +84,24 @@ def make_cells(
     return cells
 
 
+def _reckonable(one: Measurement) -> Measurement:
+    """Return a measurement, without a value where squares of its numbers leave no finite float."""
+    numbers = (one.value or 0.0, *one.samples, *one.sequence)
+    if all(abs(number) < LARGEST for number in numbers):
+        return one
+    reason = f"a number beyond {LARGEST:g} can't be averaged"
+    return replace(one, value=None, reason=reason, samples=(), sequence=())
+
+
 def _metric_value(
     metric: Metric, runs: Sequence[Measurement | None], members: Sequence[TaskResult]
 ) -> dict[str, Json]:
     present = [r for r in runs if r is not None and r.value is not None]
     run_values = [r.value for r in present if r.value is not None]
     interval = over_runs(run_values)
-    reason = None if present else _why_missing(runs, members)
+    reason = _why_missing(runs, members) if len(present) < len(runs) or not present else None
+    if present and reason is not None:
+        reason = f"{len(runs) - len(present)} of {len(runs)} repetitions have no value: {reason}"
     verdict, verdict_reason = _judge(present, interval, reason)
     return {
         "value": interval.centre,
@@ -147,7 +160,9 @@ def _judge(
         held.add(("TOO_FEW", f"{worth:.0f} independent samples, {needed} needed for a p90"))
     if len(runs) < 2:
         held.add(("TOO_FEW", "one repetition: the spread between runs is unknown"))
-    elif interval.low is not None and interval.high is not None and interval.low > 0:
+    elif interval.low is None:
+        held.add(("TOO_FEW", f"no interval: {interval.reason}"))
+    elif interval.high is not None and interval.low > 0:
         factor = interval.high / interval.low
         if factor > WIDEST:
             held.add(("TOO_FEW", f"the interval spans a factor of {factor:.2g}: more repetitions"))

@@ -13,7 +13,7 @@ from typing import Any
 from specc.collate import dictionary, tabulate
 from specc.collate.figures import Drawings
 from specc.kinds.base import ReportRoom
-from specc.kinds.sentences import point
+from specc.kinds.sentences import point, visible
 from specc.model import Json
 from specc.resources import template_folder
 
@@ -207,4 +207,4 @@ def _document(page: Mapping[str, Any], summary: Mapping[str, Json]) -> dict[str,
 
 
 def _plain(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return visible(value) if isinstance(value, str) else json.dumps(value)

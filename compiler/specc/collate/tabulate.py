@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specc.kinds.sentences import is_number, number, point, quantity
+from specc.kinds.sentences import is_number, number, point, quantity, visible
 from specc.model import Json
 
 DASH = "–"
@@ -36,7 +36,7 @@ def _column(name: str, *, note: str = "", numeric: bool = False) -> dict[str, Js
 
 
 def _axis_entry(value: Json) -> dict[str, Json]:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = visible(value) if isinstance(value, str) else json.dumps(value)
     return _entry(text, sort=value if is_number(value) else text)
 
 
@@ -87,11 +87,14 @@ def _value(metric: Mapping[str, Json] | None) -> dict[str, Json]:
         return _entry(DASH, sort="", note=reason, kind="missing")
     unit = metric["unit"] if metric["unit"] == "B" else ""
     text = quantity(metric["value"], unit)
+    gaps = metric["reason"] or ""
     if metric["low"] is None:
-        return _entry(text, sort=metric["value"], note=metric["interval_reason"] or "")
+        note = "; ".join(filter(None, (metric["interval_reason"], gaps)))
+        return _entry(text, sort=metric["value"], note=note, kind="interval" if gaps else "")
     low, high = (quantity(metric[key], unit) for key in ("low", "high"))
     spread = "no visible spread" if low == high else f"{low} … {high}"
-    return _entry(text, sort=metric["value"], note=spread, kind="interval")
+    note = "; ".join(filter(None, (spread, gaps)))
+    return _entry(text, sort=metric["value"], note=note, kind="interval")
 
 
 def distributions(summary: Mapping[str, Json]) -> Table:
@@ -169,12 +172,13 @@ def not_measured(summary: Mapping[str, Json]) -> Table:
             [
                 _entry(point(first["axes"])),
                 _entry(first["state"].replace("_", " ")),
+                _entry(first["run_id"] or DASH),
                 _entry(str(len(tasks)), sort=len(tasks)),
                 _entry(first["reason"] or DASH),
                 _entry(ids, kind="trace"),
             ]
         )
-    names = ("point", "state", "tasks", "reason", "task ids")
+    names = ("point", "state", "run", "tasks", "reason", "task ids")
     return _table([_column(name, numeric=name == "tasks") for name in names], rows)
 
 
@@ -189,7 +193,7 @@ def failures(summary: Mapping[str, Json]) -> Table:
             _entry(one["message"], note="\n".join(one["stderr_tail"] or [])),
             _entry(one["suggestion"] or DASH),
             _entry(str(one["attempts"]), sort=one["attempts"]),
-            _entry(f"{one['task_id']} {one['launch']}", kind="trace"),
+            _entry(f"{one['task_id']} {one['run_id']} {one['launch']}", kind="trace"),
         ]
         for one in summary["failures"]
     ]

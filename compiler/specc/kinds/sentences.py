@@ -19,6 +19,7 @@ _BIG = {6: "M", 9: "G", 12: "T"}
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _RATE = re.compile("([kMGT]?)(B/s|bit/s|Hz|FLOP/s)")
 """Units whose decimal prefix may change with the value."""
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -102,7 +103,23 @@ def quantity(value: float | None, unit: str) -> str:
 
 def point(axes: Mapping[str, Json]) -> str:
     """Return a point of the matrix in words: "device cuda, batch size 8"."""
-    return ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in axes.items()) or "the only point"
+    words = (f"{k.replace('_', ' ')} {visible(str(v))}" for k, v in axes.items())
+    return ", ".join(words) or "the only point"
+
+
+def visible(text: str) -> str:
+    """Return a text with signs that turn the direction of what follows them spelled out."""
+    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def place(summary: Mapping[str, Json], cell: Cell) -> str:
+    """Return the point of a cell, with run and condition where others measured the same point."""
+    text = point(cell["axes"])
+    others = [each for each in summary["cells"] if each["axes"] == cell["axes"]]
+    for key, word in (("run_id", "run"), ("condition_id", "condition")):
+        if len({each.get(key) for each in others}) > 1:
+            text += f", {word} {str(cell.get(key))[:8]}"
+    return text
 
 
 def with_value(summary: Mapping[str, Json], metric: str) -> list[Cell]:
@@ -144,7 +161,7 @@ def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | N
     label = str(metric["label"])
     if word == "from":
         return f"{label}: from {best} to {worst}"
-    return f"{label} is {word} at {point(found[0]['axes'])}: {best} (worst: {worst})"
+    return f"{label} is {word} at {place(summary, found[0])}: {best} (worst: {worst})"
 
 
 def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
@@ -159,26 +176,37 @@ def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> F
         text = f"{metric['label']} is {_value(best, metric)} at every point that has a value."
         return Finding(title=str(metric["label"]), text=text, cells=cells)
     low, high = sorted(c["metrics"][name]["value"] for c in found)
-    factor = f", a factor of {number(high / low)}" if low > 0 else ""
+    ratio = high / low if low > 0 else math.inf
+    factor = f", a factor of {number(ratio)}" if math.isfinite(ratio) else ""
     if apart(best, worst, name):
         sure = "Their 95 % intervals don't overlap."
     elif None in (best["metrics"][name]["low"], worst["metrics"][name]["low"]):
         sure = "Without repetitions there is no interval, so the difference may be chance."
     else:
         sure = "Their 95 % intervals overlap: these runs can't tell the two apart."
-    first = f"{spread(best, metric)} at {point(best['axes'])}"
-    last = f"{spread(worst, metric)} at {point(worst['axes'])}"
+    first = f"{spread(best, metric)} at {place(summary, best)}"
+    last = f"{spread(worst, metric)} at {place(summary, worst)}"
     verb = "ranges from" if metric["better"] == "none" else "is best with"
     joint = "to" if metric["better"] == "none" else "and worst with"
-    text = f"{metric['label']} {verb} {first} {joint} {last}{factor}. {sure}"
+    text = f"{metric['label']} {verb} {first} {joint} {last}{factor}. {sure}{_doubts(found, name)}"
     return Finding(title=str(metric["label"]), text=text, cells=cells)
+
+
+def _doubts(cells: Sequence[Cell], metric: str) -> str:
+    """Return a warning that names the cells whose number is disturbed or still moving."""
+    doubted = [
+        f"{cell['cell']} is {verdict}"
+        for cell in cells
+        if (verdict := cell["metrics"][metric].get("verdict")) in ("CONTAMINATED", "NOT_STEADY")
+    ]
+    return f" Read with care: {', '.join(doubted)}." if doubted else ""
 
 
 def _only_value(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
     cells = with_value(summary, metric["name"])
     if not cells:
         return None
-    where = point(cells[0]["axes"])
+    where = place(summary, cells[0])
     alone = ", which alone has a value" if len(summary["cells"]) > 1 else ""
     text = f"{metric['label']} is {spread(cells[0], metric)} at {where}{alone}."
     return Finding(title=str(metric["label"]), text=text, cells=(cells[0]["cell"],))

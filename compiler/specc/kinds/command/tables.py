@@ -89,7 +89,12 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
     """Yield for each run the median of each metric's values, and the three of its process."""
     reported = frames["metrics"].group_by("task", "metric", maintain_order=True)
     grouped = reported.agg(pl.col("value"), pl.col("value_reason").drop_nulls().first())
+    mixed = _mixed_units(frames["metrics"])
     for row in grouped.iter_rows(named=True):
+        if row["metric"] in mixed:
+            reason = f"reported in different units: {mixed[row['metric']]}"
+            yield Measurement(task=row["task"], metric=row["metric"], value=None, reason=reason)
+            continue
         values = tuple(v for v in row["value"] if v is not None)
         missing = len(row["value"]) - len(values)
         # a median over the values that happened to be there would hide the others
@@ -116,9 +121,15 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
             )
 
 
+def _mixed_units(reported: pl.DataFrame) -> dict[str, str]:
+    """Return the metrics that records give in several units, with the units: "ms, s"."""
+    units = reported.group_by("metric").agg(pl.col("unit").drop_nulls().unique().sort())
+    return {name: ", ".join(each) for name, each in units.iter_rows() if name and len(each) > 1}
+
+
 def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
     """Yield the life of each program, with the CPU time that it and its children used."""
-    for row in frames["processes"].iter_rows(named=True):
+    for row in frames["processes"].drop_nulls("wall_s").iter_rows(named=True):
         parts = (row["user_s"], row["system_s"])
         yield Window(
             task=row["task"],

@@ -158,8 +158,8 @@ def _devices(
             title=f"{fast['details']['device']} against {slow['details']['device']}",
             text=f"At its best batch size {fast['details']['device']} reaches {factor} times the "
             f"throughput of {slow['details']['device']}: {sentences.spread(fast, metric)} at "
-            f"{sentences.point(fast['axes'])} against {sentences.spread(slow, metric)} at "
-            f"{sentences.point(slow['axes'])}; {sure}.",
+            f"{sentences.place(summary, fast)} against {sentences.spread(slow, metric)} at "
+            f"{sentences.place(summary, slow)}; {sure}.",
             cells=(fast["cell"], slow["cell"]),
         )
 
