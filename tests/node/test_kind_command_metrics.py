@@ -115,10 +115,20 @@ def test_an_earlier_value_does_not_stand_in_for_a_last_one_that_is_not_finite(tm
 
 
 def test_only_text_that_can_be_read_in_one_way_is_a_number(tmp_path):
-    texts = ["1,5", "0,123", "1_000", "1,23,456", "\u0661\u0662", "1.234,5", " -1,234.5e3 ", "+.5"]
+    texts = [
+        "1,5",
+        "0,123",
+        "1_000",
+        "1,23,456",
+        "\u0661\u0662",
+        "1.234,5",
+        " -1,234.5e3 ",
+        "+.5",
+        "4,",
+    ]
     script = "\n".join(f"""echo '{{"t": "{text}"}}'""" for text in texts)
     ran, rows = run_script(tmp_path, script, t=a_metric())
-    assert [value for _, _, value in rows] == [None] * 6 + [-1234500.0, 0.5]
+    assert [value for _, _, value in rows] == [None] * 6 + [-1234500.0, 0.5, 4.0]
     assert (
         ran.of("metric")[0]["value_reason"]
         == "the value found is not a number: 1,5 (commas only group thousands)"

@@ -152,7 +152,8 @@ def lookup(document: Any, key: str) -> Tuple[bool, Any]:
 def as_number(value: Any) -> Value:
     """Read a finite number. Text is one only when nothing about it needs guessing."""
     if isinstance(value, str):
-        return _from_text(value.strip())
+        # a comma behind it is punctuation that a generous pattern took along
+        return _from_text(value.strip().removesuffix(","))
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return Value(None, "the value found is not a number: " + json.dumps(value)[:80])
     return _finite(value)
