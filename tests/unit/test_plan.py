@@ -225,6 +225,13 @@ def test_condition_is_not_that_of_time_or_number() -> None:
     assert the_shape("matrix: {axes: {n: [1, 2]}}\n").condition_id == base
 
 
+def test_what_sbatch_does_to_hardware_is_part_of_the_condition() -> None:
+    base = the_shape("").condition_id
+    assert the_shape("job: {sbatch: {threads-per-core: 1}}\n").condition_id != base
+    assert the_shape("job: {sbatch: {constraint: rome}}\n").condition_id != base
+    assert the_shape("job: {sbatch: {account: me, nice: 5}}\n").condition_id == base
+
+
 def test_lock_is_part_of_the_condition() -> None:
     from specc.model import EnvironmentFact, Facts
 

@@ -74,7 +74,7 @@ class _PointCheck:
                 path="environment",
                 hint=f"add `when: [{{if: {{…}}, set: {{environment: {next(iter(known))}}}}}]`",
             )
-        elif name not in known:
+        elif not isinstance(name, str) or name not in known:
             hint = did_you_mean(str(name), known, noun="environments")
             message = f"there is no environment '{name}'"
             yield self._blamed("E215", ("environment",), message, hint)

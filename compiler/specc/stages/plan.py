@@ -32,6 +32,11 @@ from specc.packing.shards import Packing, order_tasks, pack, waves_in
 from specc.problems import Problem, by_position, error, warning
 from specc_runtime.contract.categories import FIXTURES
 
+HARDWARE_OPTIONS = frozenset(
+    {"constraint", "nodelist", "threads-per-core", "hint", "cpu-freq", "gpu-freq", "gres-flags"}
+    | {"contiguous", "switches", "power", "core-spec"}
+)
+"""Options of sbatch under which the same task measures something else; the others only queue it."""
 NO_FACTS = Facts(inputs={}, code=None, environments={}, runtime=())
 """What is known before a survey."""
 
@@ -152,6 +157,7 @@ class _Planner:
                 "memory_bytes": job.memory_bytes,
                 "exclusive": job.exclusive,
                 "partition": job.partition,
+                **_measured_otherwise(job),
             },
             slots=slot_count,
             fixtures=[[each.type, each.options] for each in fixtures],
@@ -171,6 +177,12 @@ class _Planner:
             "image": fact.description.get("digest") or fact.description.get("sha256"),
             **{k: fact.description[k] for k in ("modules", "variables") if fact.description.get(k)},
         }
+
+
+def _measured_otherwise(job: JobShape) -> dict[str, Json]:
+    """Return the options of sbatch that choose hardware, clocks or binding; empty without any."""
+    chosen: dict[str, Json] = {k: v for k, v in job.sbatch if k in HARDWARE_OPTIONS}
+    return {"sbatch": chosen} if chosen else {}
 
 
 def _check_fixtures(fixtures: tuple[Fixture, ...]) -> None:
