@@ -53,3 +53,14 @@ def test_a_process_without_wall_time_leaves_its_other_numbers(tmp_path: Path) ->
     found = cell_of(tmp_path, [{**process(), "wall_s": None}])["metrics"]
     assert found["process.wall_s"]["reason"] == "not measured on this machine"
     assert found["process.max_rss_bytes"]["value"] == 20_000_000
+
+
+def test_the_order_of_the_paths_changes_nothing(tmp_path: Path) -> None:
+    bundles = [a_bundle(tmp_path / name, points=[{name: 1}], repetitions=1) for name in "ab"]
+    for bundle in bundles:
+        bundle.run().launch().complete(bundle.tasks[0], [metric("t", 1.0)])
+    first, second = (bundle.path for bundle in bundles)
+    there = collate([first, second], tmp_path / "there").summary
+    back = collate([second, first], tmp_path / "back").summary
+    assert list(there["axes"]) == list(back["axes"])
+    assert there == back

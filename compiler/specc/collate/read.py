@@ -47,13 +47,17 @@ class Found:
 
 
 def read(paths: Sequence[Path]) -> Found:
-    """Read bundles and runs. Raises ResultsInvalid when there is nothing to collate."""
+    """Read bundles and runs, in the order of their names whatever the order of the paths.
+
+    Raises ResultsInvalid when there is nothing to collate.
+    """
     for path in paths:
         if not path.is_dir():
             raise ResultsInvalid(
                 f"{path} is not a folder", hint="give bundles, their results, or both"
             )
-    sources = {s.bundle_id: s for s in map(_source, _bundles(paths))}
+    found = sorted(map(_source, _bundles(paths)), key=lambda source: source.bundle_id)
+    sources = {source.bundle_id: source for source in found}
     if not sources:
         raise ResultsInvalid(
             f"no bundle at {', '.join(map(str, paths))}",
@@ -61,7 +65,7 @@ def read(paths: Sequence[Path]) -> Found:
         )
     damage: list[Damage] = []
     runs = []
-    for folder in _runs(paths):
+    for folder in sorted(_runs(paths), key=lambda run: (run.bundle_id or "", run.run_id)):
         source = sources.get(folder.bundle_id or "")
         if source is None:
             damage.append(_stranger(folder))
