@@ -131,6 +131,7 @@ def test_descriptive_settings_change_no_id() -> None:
 def test_definition_of_a_metric_changes_no_id_but_its_unit_does() -> None:
     metric = "settings: {argv: [x], metrics: {t: {from: json_lines, unit: %s, better: lower%s}}}\n"
     assert ids(metric % ("s", ", definition: wall time")) == ids(metric % ("s", ""))
+    assert ids(metric.replace("lower", "higher") % ("s", "")) == ids(metric % ("s", ""))
     assert ids(metric % ("ms", "")) != ids(metric % ("s", ""))
 
 

@@ -49,6 +49,8 @@ def collate_data(
     progress("analysing")
     held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
     summary = summarise(study, room, frames, held)
+    # so that a collate that is cut short leaves no list that vouches for half a report
+    (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")
     written = export.write_tables(out / "tables", study, frames, summary["cells"])
     written.append(export.write_json(out / "summary.json", summary))

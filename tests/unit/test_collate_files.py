@@ -1,4 +1,4 @@
-"""Percentiles of a study against DuckDB, which reads the record files on its own."""
+"""What collate writes: percentiles against DuckDB, which reads the raw files; the hash list."""
 
 from __future__ import annotations
 
@@ -40,3 +40,13 @@ def test_percentiles_equal_those_of_a_database_over_the_raw_files(tmp_path: Path
         assert distribution["p50"] == pytest.approx(p50 / 1e6, rel=1e-12)
         assert distribution["p90"] == pytest.approx(p90 / 1e6, rel=1e-12)
         assert distribution["p95"] == pytest.approx(p95 / 1e6, rel=1e-12)
+
+
+def test_a_collate_cut_short_leaves_no_list_of_hashes(tmp_path: Path):
+    bundle, out = a_study(tmp_path, batch_sizes=(1,)).path, tmp_path / "out"
+    collate_data([bundle], out)
+    (out / "summary.json").unlink()
+    (out / "summary.json").mkdir()
+    with pytest.raises(OSError, match="summary"):
+        collate_data([bundle], out)
+    assert not (out / "SHA256SUMS").exists()
