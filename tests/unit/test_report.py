@@ -236,3 +236,17 @@ class _Links(HTMLParser):
         for name, value in attrs:
             if name == "src" or (name == "href" and tag == "link"):
                 self.loaded.append(str(value))
+
+
+def test_a_reason_stands_once_under_its_table_and_not_in_each_cell(command: Any):
+    table = read(command, "report.md").split("## Results")[1].split("### ")[0]
+    assert table.count("not_run: excluded") == 1
+    assert "– (1)" in table
+    assert re.search(r"^1\. \S", table, re.MULTILINE)
+
+
+def test_a_column_without_any_value_is_left_out_with_its_reason(inference: Any):
+    results = read(inference, "report.md").split("## Results")[1].split("### ")[0]
+    head = next(line for line in results.splitlines() if line.startswith("|"))
+    assert "Energy per sample" not in head
+    assert re.search(r"^- Energy per sample \[J\]: \S", results, re.MULTILINE)
