@@ -123,7 +123,7 @@ def test_intervals_apart_are_said_to_be_apart():
 
 
 def test_overlapping_intervals_tell_nothing():
-    assert text_of((1, 0.5, 2.5), (2, 0.9, 4.0)).endswith("these runs can't tell the two apart.")
+    assert text_of((1, 0.5, 2.5), (2, 0.9, 4.0)).endswith("these runs don't show which is better.")
 
 
 def test_without_intervals_the_difference_may_be_chance():

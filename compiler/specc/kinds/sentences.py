@@ -183,7 +183,7 @@ def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> F
     elif None in (best["metrics"][name]["low"], worst["metrics"][name]["low"]):
         sure = "Without repetitions there is no interval, so the difference may be chance."
     else:
-        sure = "Their 95 % intervals overlap: these runs can't tell the two apart."
+        sure = "Their 95 % intervals overlap: these runs don't show which is better."
     first = f"{spread(best, metric)} at {place(summary, best)}"
     last = f"{spread(worst, metric)} at {place(summary, worst)}"
     verb = "ranges from" if metric["better"] == "none" else "is best with"

@@ -152,7 +152,7 @@ def _devices(
         sure = (
             "the 95 % intervals don't overlap"
             if sentences.apart(fast, slow, metric["name"])
-            else "the runs can't tell the two apart"
+            else "the runs don't show which is better"
         )
         yield Finding(
             title=f"{fast['details']['device']} against {slow['details']['device']}",
