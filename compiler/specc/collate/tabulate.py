@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from specc.collate.notes import with_notes
 from specc.kinds.sentences import is_number, number, point, quantity, visible
 from specc.model import Json
 
@@ -37,34 +38,6 @@ def _table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
         "folded": [],
         "notes": [],
     }
-
-
-def _with_notes(table: Table) -> Table:
-    """Fold columns without any value away and number the reasons of all other gaps.
-
-    Reasons are sentences: printed in each cell they make rows as tall as pages.
-    """
-    rows = table["rows"]
-    gone = [
-        at
-        for at in range(len(table["columns"]))
-        if rows and all(row[at]["kind"] == "missing" for row in rows)
-    ]
-    folded = []
-    for at in gone:
-        reasons = dict.fromkeys(row[at]["note"] for row in rows if row[at]["note"])
-        folded.append({"name": table["columns"][at]["name"], "reason": "; ".join(reasons)})
-    kept = [at for at in range(len(table["columns"])) if at not in gone]
-    numbers: dict[str, int] = {}
-    marked = [[_marked(row[at], numbers) for at in kept] for row in rows]
-    columns = [table["columns"][at] for at in kept]
-    return {**table, "columns": columns, "rows": marked, "folded": folded, "notes": list(numbers)}
-
-
-def _marked(entry: Mapping[str, Json], numbers: dict[str, int]) -> dict[str, Json]:
-    if entry["kind"] != "missing" or not entry["note"]:
-        return dict(entry)
-    return {**entry, "mark": numbers.setdefault(entry["note"], len(numbers) + 1)}
 
 
 def _column(name: str, *, note: str = "", numeric: bool = False) -> dict[str, Json]:
@@ -109,7 +82,7 @@ def results(summary: Mapping[str, Json]) -> Table:
         values = [_value(cell["metrics"].get(m["name"])) for m in shown]
         count = _entry(f"{done}/{cell['repetitions']['expected']}", sort=done)
         rows.append([*_points(summary, cell), verdict, count, *values, _entry(trace, kind="trace")])
-    return _with_notes(_table(columns, rows))
+    return with_notes(_table(columns, rows))
 
 
 def _head(metric: Mapping[str, Json]) -> str:
@@ -161,7 +134,7 @@ def distributions(summary: Mapping[str, Json]) -> Table:
                 for key in ("samples", "effective_samples", "outliers")
             ]
             rows.append([*_points(summary, cell), _entry(labels[name]), *numbers, *counts])
-    return _with_notes(_table(columns, rows))
+    return with_notes(_table(columns, rows))
 
 
 def details(summary: Mapping[str, Json]) -> Table:

@@ -1,0 +1,39 @@
+"""Tell why cells of a table are empty once, under the table, and leave empty columns out.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from specc.model import Json
+
+
+def with_notes(table: dict[str, Any]) -> dict[str, Any]:
+    """Fold columns without any value away and number the reasons of all other gaps.
+
+    Reasons are sentences: printed in each cell they make rows as tall as pages.
+    """
+    rows = table["rows"]
+    gone = [
+        at
+        for at in range(len(table["columns"]))
+        if rows and all(row[at]["kind"] == "missing" for row in rows)
+    ]
+    folded = []
+    for at in gone:
+        reasons = dict.fromkeys(row[at]["note"] for row in rows if row[at]["note"])
+        folded.append({"name": table["columns"][at]["name"], "reason": "; ".join(reasons)})
+    kept = [at for at in range(len(table["columns"])) if at not in gone]
+    numbers: dict[str, int] = {}
+    marked = [[_marked(row[at], numbers) for at in kept] for row in rows]
+    columns = [table["columns"][at] for at in kept]
+    return {**table, "columns": columns, "rows": marked, "folded": folded, "notes": list(numbers)}
+
+
+def _marked(entry: Mapping[str, Json], numbers: dict[str, int]) -> dict[str, Json]:
+    if entry["kind"] != "missing" or not entry["note"]:
+        return dict(entry)
+    return {**entry, "mark": numbers.setdefault(entry["note"], len(numbers) + 1)}
