@@ -85,7 +85,8 @@ def pin(
     bundle: BundlePath,
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The spec to write pins into.")],
     results: Annotated[
-        list[Path] | None, typer.Option("--results", help="Where runs were written.")
+        list[Path] | None,
+        typer.Option("--results", metavar="PATH", help="Where runs were written."),
     ] = None,
 ) -> Answer:
     """Pin a spec's cluster inputs to what a run has seen."""

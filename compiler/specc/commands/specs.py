@@ -85,7 +85,10 @@ def validate(spec: SpecPath) -> Answer:
 
 @verb
 def lock(spec: SpecPath, only: Only = None) -> Answer:
-    """Resolve environments anew and write SPEC.lock; with --only, those that these points use."""
+    """Resolve environments anew and write SPEC.lock.
+
+    With --only, those that these points use.
+    """
     from specc.pipeline import lock_spec
 
     with bars() as progress:
