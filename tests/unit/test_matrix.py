@@ -74,6 +74,32 @@ def test_removed_points_are_listed_with_their_reason() -> None:
     assert removed.reason == "exclude: d = cpu and n >= 64"
 
 
+def test_an_exclude_entry_can_give_its_own_reason() -> None:
+    entry = "{where: {n: {ge: 2}}, reason: takes hours}"
+    (removed,) = expansion(f"matrix: {{axes: {{n: [1, 2]}}, exclude: [{entry}]}}\n").removed
+    assert (removed.axes, removed.reason) == ({"n": 2}, "takes hours")
+
+
+def test_the_reason_of_an_exclude_entry_changes_no_task_id() -> None:
+    plain = "matrix: {axes: {n: [1, 2]}, exclude: [{n: 2}]}\n"
+    reasoned = "matrix: {axes: {n: [1, 2]}, exclude: [{where: {n: 2}, reason: slow}]}\n"
+    assert [t.task_id for t in tasks(plain)] == [t.task_id for t in tasks(reasoned)]
+
+
+def test_axes_may_be_called_where_and_reason() -> None:
+    axes = "axes: {where: [1, 2], reason: [a, b]}"
+    text = f"matrix: {{{axes}, exclude: [{{where: {{eq: 1}}, reason: a}}]}}\n"
+    assert points(text) == [(1, "b"), (2, "a"), (2, "b")]
+
+
+def test_an_unknown_axis_under_where_is_named_with_its_place() -> None:
+    text = "matrix: {axes: {n: [1]}, exclude: [{where: {m: 1}, reason: slow}]}\n"
+    with pytest.raises(SpecInvalid) as caught:
+        points(text)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.path) == ("E202", "matrix.exclude[0].where.m")
+
+
 @pytest.mark.parametrize(
     ("wanted", "kept"),
     [

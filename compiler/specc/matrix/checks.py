@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from specc.language.semantics import dotted
 from specc.language.suggest import did_you_mean
-from specc.matrix.conditions import same
+from specc.matrix.conditions import exclude_rule, same
 from specc.matrix.points import (
     MOST_TASKS,
     Axis,
@@ -37,8 +37,9 @@ def check_matrix(data: Mapping[str, Json], document: Document) -> Iterator[Probl
     names = [axis.name for axis in axes]
     yield from _check_zip(matrix, {axis.name: axis for axis in axes}, document)
     yield from _check_include(matrix, names, document)
-    for place, rule in enumerate(matrix.get("exclude") or ()):
-        yield from _check_condition(rule, names, ("matrix", "exclude", place), document)
+    for place, entry in enumerate(matrix.get("exclude") or ()):
+        rule, _, inside = exclude_rule(entry)
+        yield from _check_condition(rule, names, ("matrix", "exclude", place, *inside), document)
     for place, rule in enumerate(data.get("when") or ()):
         yield from _check_condition(rule["if"], names, ("when", place, "if"), document)
     count = count_before_exclude(axes, matrix.get("zip") or [])

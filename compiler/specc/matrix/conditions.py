@@ -6,8 +6,9 @@ import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from specc.model import Json
+from specc.model import Json, JsonPath
 
+_OPERATORS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
 Test = Callable[[Sequence[Json]], bool]
 """Says of a point (its values in axis order) whether it meets a condition."""
 
@@ -44,6 +45,22 @@ def describe_condition(condition: Mapping[str, Json]) -> str:
         for axis, wanted_all in condition.items()
         for name, wanted in _operators(wanted_all)
     )
+
+
+def exclude_rule(entry: Mapping[str, Json]) -> tuple[Mapping[str, Json], str | None, JsonPath]:
+    """Return the condition of an exclude entry, its author's reason, and where the condition is.
+
+    {where: {axis: …}, reason: text} has both; any other entry is a condition. Axes may be called
+    where and reason: what stands under such an axis is a value or operators.
+    """
+    where = entry.get("where")
+    if (
+        isinstance(where, dict)
+        and set(entry) == {"where", "reason"}
+        and not _OPERATORS >= set(where)
+    ):
+        return where, str(entry["reason"]), ("where",)
+    return entry, None, ()
 
 
 def wanted_values(wanted: Json) -> tuple[Json, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from specc.language.semantics import dotted
 from specc.language.suggest import closest
-from specc.matrix.conditions import describe_condition, meets, wanted_values
+from specc.matrix.conditions import describe_condition, exclude_rule, meets, wanted_values
 from specc.matrix.points import Axis, Matrix
 from specc.model import Json, JsonPath, Spec, Task
 from specc.problems import Problem, error, warning
@@ -17,9 +17,11 @@ MOST_DUPLICATES = 10
 
 def check_condition_use(spec: Spec, matrix: Matrix, used_when: set[int]) -> Iterator[Problem]:
     """Yield exclude entries and when rules that meet no point."""
-    for place, rule in enumerate(spec.data["matrix"]["exclude"]):
+    for place, entry in enumerate(spec.data["matrix"]["exclude"]):
         if place not in matrix.used_rules:
-            yield _meets_nothing(spec, matrix, rule, ("matrix", "exclude", place), "removes")
+            rule, _, inside = exclude_rule(entry)
+            path = ("matrix", "exclude", place, *inside)
+            yield _meets_nothing(spec, matrix, rule, path, "removes")
     for place, rule in enumerate(spec.data["when"]):
         if place not in used_when:
             yield _meets_nothing(spec, matrix, rule["if"], ("when", place, "if"), "meets")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from specc.matrix.conditions import Test, compile_condition, describe_condition
+from specc.matrix.conditions import Test, compile_condition, describe_condition, exclude_rule
 from specc.model import Document, Json, JsonPath, Mark
 
 MOST_TASKS = 100_000
@@ -128,8 +128,8 @@ def build(data: Mapping[str, Json], axes: tuple[Axis, ...]) -> Matrix:
     matrix = data.get("matrix") or {}
     names = [axis.name for axis in axes]
     rules = [
-        (compile_condition(rule, names), f"exclude: {describe_condition(rule)}")
-        for rule in matrix.get("exclude") or ()
+        (compile_condition(rule, names), reason or f"exclude: {describe_condition(rule)}")
+        for rule, reason, _ in map(exclude_rule, matrix.get("exclude") or ())
     ]
     kept: list[Point] = []
     removed: list[tuple[Point, str]] = []
