@@ -64,14 +64,14 @@ class Books:
         self._unsynced.add(running.slot.number)
         names = ("segments", "duration_s", "artefacts")
         self._write("task_completed", running, **{name: report[name] for name in names})
-        self._progress.completed += 1
+        self._progress.task_completed()
 
     def failed(self, running: Running, fields: Mapping[str, Any], *, will_retry: bool) -> None:
         self._write("task_failed", running, will_retry=will_retry, **fields)
         about = {"task_id": running.task_id, "category": fields["category"]}
         self.log.info(f"a task failed: {fields['message']}", about=about)
         if not will_retry:
-            self._progress.failed += 1
+            self._progress.task_failed()
 
     def not_run(self, todo: Todo, reason: str) -> None:
         self.journal.write("task_not_run", task_id=todo.row.task_id, reason=reason)

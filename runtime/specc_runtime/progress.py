@@ -25,6 +25,7 @@ class Progress:
         """"json", "tty" or "plain"."""
         self._label = label
         self._started = time.monotonic()
+        self._last_end = self._started
         self._next_file = 0.0
         self._next_line = 0.0
         self._last_line = ""
@@ -33,6 +34,16 @@ class Progress:
         self._done_before = done
         self.failed = 0
         self.not_run = 0
+
+    def task_completed(self) -> None:
+        """Count a task that completed just now."""
+        self.completed += 1
+        self._last_end = time.monotonic()
+
+    def task_failed(self) -> None:
+        """Count a task that failed just now and isn't tried again by this launch."""
+        self.failed += 1
+        self._last_end = time.monotonic()
 
     def due(self, now: float) -> bool:
         """True when `show` would write something."""
@@ -59,15 +70,23 @@ class Progress:
             "running": sum(slot["state"] == "running" for slot in slots),
             "not_run": self.not_run,
             "percent": round(share, 2),
-            "eta_s": self._eta(ended, now),
+            "eta_s": self._eta(now),
             "slots": slots,
         }
 
-    def _eta(self, ended: int, now: float) -> Optional[float]:
-        here = ended - self._done_before
-        if here <= 0:
-            return None if ended < self.total else 0.0
-        return round((self.total - ended) * (now - self._started) / here, 1)
+    def _eta(self, now: float) -> Optional[float]:
+        """Return seconds left at the pace up to the last end; they run down until the next one.
+
+        None before the first end, and once tasks were given up: this launch won't end them.
+        """
+        left = self.total - self.completed - self.failed
+        here = self.completed + self.failed - self._done_before
+        if left <= 0:
+            return 0.0
+        if here <= 0 or self.not_run:
+            return None
+        pace_s = (self._last_end - self._started) / here
+        return round(max(0.0, left * pace_s - (now - self._last_end)), 1)
 
     def _replace(self, state: Mapping[str, Any]) -> None:
         draft = self._path + ".new"

@@ -8,7 +8,7 @@ import pytest
 
 from specc_runtime import classify, limits
 from specc_runtime.log import Log
-from specc_runtime.progress import Progress, terminal_mode
+from specc_runtime.progress import terminal_mode
 from specc_runtime.slots import NoDevice, make_slots, visible_gpus
 
 
@@ -104,23 +104,3 @@ def test_log_that_cannot_be_written_stops_nothing(
 @pytest.mark.parametrize(("asked", "mode"), [("json", "json"), ("none", "none"), ("", "plain")])
 def test_progress_goes_where_it_is_asked(asked: str, mode: str) -> None:
     assert terminal_mode({"SPECC_PROGRESS": asked}) == mode
-
-
-def test_progress_on_a_terminal_stays_on_its_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = str(tmp_path / "progress.json")
-    progress = Progress(path, total=4, done=1, mode="tty", label="1-cpu-0000")
-    progress.show([])
-    progress.completed, progress.failed = 2, 1
-    progress._started -= 3700.0
-    progress.show([], last=True)
-    first, second = capsys.readouterr().err.split("\r\x1b[K")[1:]
-    assert first == "1-cpu-0000  [1/4] 25 %  running 0"
-    assert second == "1-cpu-0000  [3/4] 75 %  eta 30:50  running 0  failed 1\n"
-
-
-def test_progress_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = str(tmp_path / "none" / "progress.json")
-    Progress(path, total=1, done=0, mode="none", label="x").show([], last=True)
-    assert capsys.readouterr().err == ""
