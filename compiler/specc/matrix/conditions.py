@@ -57,7 +57,7 @@ def exclude_rule(entry: Mapping[str, Json]) -> tuple[Mapping[str, Json], str | N
     if (
         isinstance(where, dict)
         and set(entry) == {"where", "reason"}
-        and not _OPERATORS >= set(where)
+        and not set(where) <= _OPERATORS
     ):
         return where, str(entry["reason"]), ("where",)
     return entry, None, ()
