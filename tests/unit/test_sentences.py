@@ -64,6 +64,20 @@ def test_rates_get_the_prefix_that_reads_best(value: float | None, unit: str, te
     assert sentences.quantity(value, unit) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2_870_000, "2.87 MB"),
+        (3.2e9, "3.2 GB"),
+        (4096, "4.1 kB"),
+        (12, "12 bytes"),
+        (None, "– bytes"),
+    ],
+)
+def test_counted_bytes_get_a_decimal_prefix(value: float | None, text: str) -> None:
+    assert sentences.quantity(value, "bytes") == text
+
+
 def test_the_x_axis_is_the_first_numeric_one_that_varies():
     axes = {"algo": ["a", "b"], "fixed": [1], "size": [1, 2], "seed": [0, 1]}
     assert sentences.axes_to_draw(axes) == ("size", ("algo", "seed"))
@@ -133,13 +147,13 @@ def test_without_intervals_the_difference_may_be_chance():
 
 def test_higher_is_better_turns_the_order_round():
     text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1), better="higher")
-    start = "Time is best with 2 s (1.9 s to 2.1 s, n = 2) at n 1 and worst with 1 s"
+    start = "Time is best with 2 s (1.9 to 2.1, n = 2) at n 1 and worst with 1 s"
     assert text.startswith(start)
 
 
 def test_neither_is_better_gives_a_range():
     text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1), better="none")
-    assert text.startswith("Time ranges from 1 s (0.9 s to 1.1 s, n = 2) at n 0 to 2 s")
+    assert text.startswith("Time ranges from 1 s (0.9 to 1.1, n = 2) at n 0 to 2 s")
 
 
 def test_equal_values_are_no_comparison():
@@ -149,7 +163,7 @@ def test_equal_values_are_no_comparison():
 
 def test_the_only_value_is_stated_without_a_comparison():
     text = text_of((1, 0.9, 1.1), (None, None, None))
-    assert text == "Time is 1 s (0.9 s to 1.1 s, n = 2) at n 0, which alone has a value."
+    assert text == "Time is 1 s (0.9 to 1.1, n = 2) at n 0, which alone has a value."
 
 
 def test_without_a_value_there_is_no_finding():
@@ -158,13 +172,31 @@ def test_without_a_value_there_is_no_finding():
     assert sentences.headline(nothing, METRIC) is None
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "low", "high", "text"),
+    [
+        ("samples/s", 110, 109, 111, "110 samples/s (109 to 111, n = 3)"),
+        ("bytes", 1.01e6, 0.99e6, 1.03e6, "1.01 MB (990 kB to 1.03 MB, n = 3)"),
+        ("items", 5.1e6, 5.0e6, 5.2e6, "5.1 M items (5 M to 5.2 M, n = 3)"),
+        ("", 5.1e6, 5.0e6, 5.2e6, "5.1 M (5 M to 5.2 M, n = 3)"),
+        ("s", 3.2e-7, 3.1e-7, 3.3e-7, "3.2 × 10⁻⁷ s (3.1 × 10⁻⁷ to 3.3 × 10⁻⁷, n = 3)"),
+        ("items", 1.01e6, 0.99e6, 1.03e6, "1.01 M items (990,000 to 1.03 M, n = 3)"),
+    ],
+)
+def test_an_interval_repeats_no_unit(
+    unit: str, value: float, low: float, high: float, text: str
+) -> None:
+    cell = {"metrics": {"t": {"value": value, "low": low, "high": high, "n": 3}}}
+    assert sentences.spread(cell, {**METRIC, "unit": unit}) == text
+
+
 def test_the_same_point_of_two_runs_is_told_apart() -> None:
     summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
     for cell, run in zip(summary["cells"], ("r1", "r2"), strict=True):
         cell.update(axes={"n": 0}, run_id=run, condition_id="c")
     found = sentences.best_and_worst(summary, METRIC)
     assert found is not None
-    assert "at n 0, run r1 and worst with 2 s (1.9 s to 2.1 s, n = 2) at n 0, run r2" in found.text
+    assert "at n 0, run r1 and worst with 2 s (1.9 to 2.1, n = 2) at n 0, run r2" in found.text
 
 
 def test_a_disturbed_number_is_compared_with_a_warning() -> None:

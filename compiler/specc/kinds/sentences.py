@@ -98,6 +98,9 @@ def quantity(value: float | None, unit: str) -> str:
         own = _PREFIXES[rate[1]]
         best = _best_prefix(abs(value) * own)
         return f"{number(value * own / _PREFIXES[best])} {best}{rate[2]}"
+    if value is not None and unit == "bytes":
+        best = _best_prefix(abs(value))
+        return f"{number(value / _PREFIXES[best])} {best}B" if best else f"{number(value)} bytes"
     return f"{number(value)} {unit}".strip()
 
 
@@ -213,13 +216,24 @@ def _only_value(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Find
 
 
 def spread(cell: Cell, metric: Mapping[str, Json]) -> str:
-    """Return a value with its interval: "12.3 ms (11.9 to 12.8, n = 5)"."""
+    """Return a value with its interval: "12.3 ms (11.9 to 12.8, n = 5)".
+
+    The unit stands once where all three have the same one.
+    """
     value = cell["metrics"][metric["name"]]
     shown = _value(cell, metric)
     if value["low"] is None:
         return f"{shown} (n = {value['n']})"
     low, high = (quantity(value[k], metric["unit"]) for k in ("low", "high"))
+    units = {_unit_in(text, metric["unit"]) for text in (shown, low, high)}
+    if len(units) == 1:
+        low, high = (text.removesuffix(f" {unit}") for text in (low, high) for unit in units)
     return f"{shown} ({low} to {high}, n = {value['n']})"
+
+
+def _unit_in(text: str, unit: str) -> str:
+    """Return the unit of a quantity as it is written: with the prefix that reads best."""
+    return unit if text.endswith(f" {unit}") or not unit else text.rpartition(" ")[2]
 
 
 def _value(cell: Cell, metric: Mapping[str, Json]) -> str:
