@@ -250,3 +250,21 @@ def test_a_column_without_any_value_is_left_out_with_its_reason(inference: Any):
     head = next(line for line in results.splitlines() if line.startswith("|"))
     assert "Energy per sample" not in head
     assert re.search(r"^- Energy per sample \[J\]: \S", results, re.MULTILINE)
+
+
+def test_points_that_were_never_measured_are_not_counted_as_invalid(command: Any) -> None:
+    page = re.sub(r"<[^>]+>|\s+", " ", read(command, "report.html"))
+    assert re.search(r"Points valid +4 of 5 measured|4 of 5 measured +Points valid", page)
+
+
+def test_user_texts_start_no_element_in_markdown(command: Any) -> None:
+    for name in ("report.md", "insights.md"):
+        prose = re.sub(r"```.*?```|`[^`]*`", "", read(command, name), flags=re.S)
+        assert "<" not in prose
+    assert "&lt;script&gt;alert" in read(command, "report.md")
+
+
+def test_every_heading_of_the_markdown_stands_after_a_blank_line(command: Any) -> None:
+    lines = read(command, "report.md").splitlines()
+    headings = [n for n, line in enumerate(lines) if n and line.startswith("## ")]
+    assert [lines[place] for place in headings if lines[place - 1]] == []

@@ -45,6 +45,7 @@ def _render(name: str, page: Mapping[str, Json]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["cell"] = tabulate.markdown_cell
+    environment.filters["md"] = tabulate.markdown_text
     return environment.get_template(name).render(page)
 
 
@@ -114,11 +115,12 @@ def _lead(summary: Mapping[str, Json]) -> str:
 def _tiles(summary: Mapping[str, Json]) -> list[dict[str, str]]:
     done = summary["completeness"]
     verdicts = [cell["verdict"] for cell in summary["cells"]]
+    measured = sum(verdict != "NO_DATA" for verdict in verdicts)
     runs = [run for run in summary["runs"] if run["run_id"] is not None]
     hosts = sorted({host for run in runs for host in run["hosts"]})
     return [
         {"label": "Tasks completed", "text": f"{done['completed']} / {done['expected']}"},
-        {"label": "Points valid", "text": f"{verdicts.count('VALID')} / {len(verdicts)}"},
+        {"label": "Points valid", "text": f"{verdicts.count('VALID')} of {measured} measured"},
         {"label": "Runs", "text": ", ".join(run["run_id"] for run in runs) or "none yet"},
         {"label": "Hosts", "text": ", ".join(hosts[:3]) + (" …" if len(hosts) > 3 else "") or "–"},
     ]

@@ -293,5 +293,10 @@ def _first_text(device: Json) -> str:
 
 
 def markdown_cell(text: Json) -> str:
-    """Return a text that cannot break out of a Markdown table's cell."""
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    """Return a text that cannot break out of a Markdown table's cell, nor start an element."""
+    return markdown_text(str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " "))
+
+
+def markdown_text(text: Json) -> str:
+    """Return a text in which no HTML element starts or ends."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
