@@ -24,6 +24,11 @@ def test_every_verb_has_help_and_json(verb: str) -> None:
     assert "--json" in specc(verb, "--help").stdout
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_help_shows_a_python_type(verb: str) -> None:
+    assert "list[" not in specc(verb, "--help").stdout
+
+
 def test_an_unknown_verb_is_a_usage_error() -> None:
     assert specc("frobnicate").returncode == 2
 

@@ -11,9 +11,8 @@ import typer
 from specc.commands.console import Answer, steps, verb
 from specc.model import Json
 
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH…", help="Bundles, results folders, or both.")
-]
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH", hidden=True)]
+"""Hidden from the list of arguments, where typer would show a Python type; the text has it."""
 
 
 @verb
@@ -27,7 +26,10 @@ def collate(
         ),
     ] = None,
 ) -> Answer:
-    """Turn what runs have written into tables, plots and a report."""
+    """Turn what runs have written into tables, plots and a report.
+
+    PATH is a bundle or a results folder; there may be several.
+    """
     from specc.collate.pipeline import collate as collate_paths
 
     folder = out or Path(f"{paths[0].resolve().name}-report")
