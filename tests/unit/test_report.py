@@ -33,7 +33,10 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Any:
         repetitions=2,
         settings={"metrics": {"time_s": {"unit": "s", "better": "lower"}}},
         not_run={5: "excluded"},
-        spec={"rationale": {"size": "cost grows with it", "other": HOSTILE}},
+        spec={
+            "rationale": {"size": "cost grows with it", "other": HOSTILE},
+            "matrix": {"exclude": [{"where": {"size": {"ge": 8}}, "reason": "takes hours"}]},
+        },
         inputs=[{"name": "corpus", "at": "cluster", "path": "/x", "pin": None, "licence": "MIT"}],
     )
     launch = bundle.run().launch()
@@ -268,3 +271,8 @@ def test_every_heading_of_the_markdown_stands_after_a_blank_line(command: Any) -
     lines = read(command, "report.md").splitlines()
     headings = [n for n, line in enumerate(lines) if n and line.startswith("## ")]
     assert [lines[place] for place in headings if lines[place - 1]] == []
+
+
+def test_what_the_spec_excludes_stands_in_the_design_with_its_reason(command: Any) -> None:
+    assert "- Excluded: size &gt;= 8 (takes hours)\n" in read(command, "report.md")
+    assert "<dd>size &gt;= 8 (takes hours)</dd>" in read(command, "report.html")

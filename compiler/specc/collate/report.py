@@ -73,6 +73,7 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "verdicts": summary["verdicts"],
         "rationale": summary["rationale"],
         "axes": {k: ", ".join(map(_plain, v)) for k, v in summary["axes"].items()},
+        "excluded": summary["excluded"],
         "inputs": tabulate.inputs(summary),
         "machines": tabulate.machines(summary),
         "runs": summary["runs"],

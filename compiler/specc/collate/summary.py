@@ -16,6 +16,7 @@ from specc.collate.cells import VERDICTS, cell_members, make_cells
 from specc.collate.complete import completeness
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, TablesRoom
+from specc.matrix.conditions import describe_condition, exclude_rule
 from specc.model import Json
 
 SCHEMA_VERSION = 1
@@ -70,12 +71,19 @@ def summarise(
         "machines": facts.machine_facts(study.launches),
         "inputs": facts.input_facts(study.sources, study.launches),
         "rationale": spec.get("rationale") or {},
+        "excluded": _excluded(spec.get("matrix") or {}),
         "reproduce": facts.reproducibility(study.sources, runs),
     }
 
 
 def _warned(one: Measurement, held: tuple[tuple[str, str], ...]) -> Measurement:
     return replace(one, warnings=(*one.warnings, *held)) if held else one
+
+
+def _excluded(matrix: Mapping[str, Json]) -> list[Json]:
+    """Return which points the spec takes out of the matrix, and its author's reasons."""
+    rules = map(exclude_rule, matrix.get("exclude") or ())
+    return [{"points": describe_condition(rule), "reason": reason} for rule, reason, _ in rules]
 
 
 def _axes(study: Study) -> dict[str, Json]:
