@@ -86,6 +86,12 @@ def test_the_reason_of_an_exclude_entry_changes_no_task_id() -> None:
     assert [t.task_id for t in tasks(plain)] == [t.task_id for t in tasks(reasoned)]
 
 
+def test_a_condition_under_where_needs_no_reason() -> None:
+    text = "matrix: {axes: {n: [1, 2]}, exclude: [{where: {n: 2}}]}\n"
+    (removed,) = expansion(text).removed
+    assert removed.reason == "exclude: n = 2"
+
+
 def test_axes_may_be_called_where_and_reason() -> None:
     axes = "axes: {where: [1, 2], reason: [a, b]}"
     text = f"matrix: {{{axes}, exclude: [{{where: {{eq: 1}}, reason: a}}]}}\n"

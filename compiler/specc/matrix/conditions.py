@@ -50,16 +50,16 @@ def describe_condition(condition: Mapping[str, Json]) -> str:
 def exclude_rule(entry: Mapping[str, Json]) -> tuple[Mapping[str, Json], str | None, JsonPath]:
     """Return the condition of an exclude entry, its author's reason, and where the condition is.
 
-    {where: {axis: …}, reason: text} has both; any other entry is a condition. Axes may be called
+    {where: {axis: …}, reason: text} may have both; any other entry is a condition. Axes may be called
     where and reason: what stands under such an axis is a value or operators.
     """
     where = entry.get("where")
     if (
         isinstance(where, dict)
-        and set(entry) == {"where", "reason"}
+        and set(entry) <= {"where", "reason"}
         and not set(where) <= _OPERATORS
     ):
-        return where, str(entry["reason"]), ("where",)
+        return where, entry.get("reason"), ("where",)
     return entry, None, ()
 
 
