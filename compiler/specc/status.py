@@ -129,7 +129,7 @@ def as_text(status: RunStatus, *, most: int = 20) -> str:
     counts = ", ".join(
         f"{number} {name.replace('_', ' ')}"
         for name, number in asdict(sums).items()
-        if name != "total" and (number or name == "completed")
+        if name not in ("total", "left_out") and (number or name == "completed")
     )
     lines = [
         f"{status.bundle_id} run {status.run_id}: {sums.percent:.0f} % of {sums.total} tasks",

@@ -61,8 +61,7 @@ class Progress:
             self._line(state, last)
 
     def _state(self, slots: List[Dict[str, Any]], now: float) -> Dict[str, Any]:
-        ended = self.completed + self.failed + self.not_run
-        share = 100.0 * ended / self.total if self.total else 100.0
+        share = 100.0 * self.completed / self.total if self.total else 100.0
         return {
             "total": self.total,
             "completed": self.completed,
@@ -119,8 +118,7 @@ class Progress:
             return
 
     def _sentence(self, state: Mapping[str, Any]) -> str:
-        ended = state["completed"] + state["failed"] + state["not_run"]
-        parts = [f"[{ended}/{state['total']}] {state['percent']:.0f} %"]
+        parts = [f"[{state['completed']}/{state['total']}] {state['percent']:.0f} %"]
         if state["eta_s"]:
             parts.append("eta " + _clock(state["eta_s"]))
         parts.append(f"running {state['running']}")

@@ -82,7 +82,16 @@ def test_progress_on_a_terminal_stays_on_its_line(
     progress.show([], last=True)
     first, second = capsys.readouterr().err.split("\r\x1b[K")[1:]
     assert first == "1-cpu-0000  [1/5] 20 %  running 0"
-    assert second == "1-cpu-0000  [3/5] 60 %  eta 1:01:40  running 0  failed 1\n"
+    assert second == "1-cpu-0000  [2/5] 40 %  eta 1:01:40  running 0  failed 1\n"
+
+
+def test_what_was_stopped_or_never_started_is_not_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = _progress(tmp_path, mode="plain")
+    progress.completed, progress.failed, progress.not_run = 1, 1, 2
+    progress.show([], last=True)
+    assert capsys.readouterr().err == "1-cpu-0000  [1/4] 25 %  running 0  failed 1  not run 2\n"
 
 
 def test_progress_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

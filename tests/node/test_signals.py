@@ -10,6 +10,8 @@ from pathlib import Path
 import bundles
 import pytest
 
+from specc_runtime.contract.progress import totals
+
 SLEEP = "attempt.record('metric', n=1)\ntime.sleep(60)"
 
 
@@ -81,6 +83,7 @@ def test_stopped_run_goes_on_where_it_was(home: Path) -> None:
     bundles.wait_for(lambda: _count(bundle, "task_started") == 2)
     bundles.end(process)
     assert bundles.states(bundle) == ["completed", "failed", "not_run"]
+    assert round(totals([bundles.state(bundle)]).percent) == 33
 
 
 def test_no_work_is_handed_out_near_the_end_of_the_allocation(home: Path) -> None:

@@ -31,7 +31,7 @@ def test_counts_and_failures_of_each_run(home: Path) -> None:
     bundles.run(bundle)
     bundles.run(bundle, "--task", bundles.task_id(0), SPECC_RUN="r2")
     assert status(bundle).stdout.splitlines() == [
-        "r1  100 % of 3 tasks: 2 completed, 1 failed",
+        "r1  67 % of 3 tasks: 2 completed, 1 failed",
         f"  {bundles.task_id(1)}  program: bad",
         "r2  33 % of 3 tasks: 1 completed, 2 missing",
     ]

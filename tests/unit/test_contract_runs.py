@@ -251,5 +251,16 @@ def test_totals_add_up_runs(tmp_path: Path) -> None:
     assert (found.percent, totals([]).percent) == (50.0, 100.0)
 
 
+def test_a_task_that_the_table_leaves_out_is_done(tmp_path: Path) -> None:
+    found = totals([fold(tmp_path, [a_row("no CUDA device")])])
+    assert (found.not_run, found.left_out, found.percent) == (1, 1, 100.0)
+
+
+def test_a_task_that_a_stopped_launch_never_started_is_not_done(tmp_path: Path) -> None:
+    ALaunch(tmp_path, 1).event("task_not_run", reason="not started: SIGINT")
+    found = totals([fold(tmp_path, [a_row()])])
+    assert (found.not_run, found.left_out, found.percent) == (1, 0, 0.0)
+
+
 def test_no_progress_yet(tmp_path: Path) -> None:
     assert read_progress(tmp_path) is None

@@ -193,8 +193,7 @@ def watched_run() -> Iterator[Listener]:
         def show_status(found: RunStatus) -> None:
             sums = found.totals
             label = f"{sums.running} running, {sums.failed} failed"
-            ended = sums.completed + sums.failed + sums.not_run
-            live.update(task, description=label, completed=ended, total=sums.total)
+            live.update(task, description=label, completed=sums.done, total=sums.total)
 
         yield Listener(
             line=lambda line: live.console.out(line, highlight=False), status=show_status

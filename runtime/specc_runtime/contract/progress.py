@@ -68,19 +68,28 @@ class Totals:
     not_run: int
     missing: int
     invalid: int
+    left_out: int = 0
+    """Those of not_run that the task table leaves out; the others wait for a later launch."""
+
+    @property
+    def done(self) -> int:
+        """Tasks that no launch needs to take up again: completed, or left out."""
+        return self.completed + self.left_out
 
     @property
     def percent(self) -> float:
-        """Share of the tasks that have an end, 0..100; 100 for an empty run."""
+        """Share of the tasks that are done, 0..100; 100 for an empty run."""
         if not self.total:
             return 100.0
-        return 100.0 * (self.completed + self.failed + self.not_run) / self.total
+        return 100.0 * self.done / self.total
 
 
 def totals(runs: Iterable[RunState]) -> Totals:
     """Add up the states of runs that share no task."""
     counts: Dict[str, int] = {}
+    left_out = 0
     for run in runs:
+        left_out += sum(task.left_out for task in run.tasks.values())
         for state, number in run.counts().items():
             counts[state] = counts.get(state, 0) + number
     return Totals(
@@ -91,4 +100,5 @@ def totals(runs: Iterable[RunState]) -> Totals:
         not_run=counts.get("not_run", 0),
         missing=counts.get("missing", 0),
         invalid=counts.get("invalid", 0),
+        left_out=left_out,
     )

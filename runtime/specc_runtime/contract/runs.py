@@ -58,6 +58,8 @@ class TaskState:
     """Further completed attempts; never merged into the first."""
     reason: Optional[str]
     """Why not run, missing or invalid; the message of the last failure when failed."""
+    left_out: bool = False
+    """True when not run because the task table says so: no launch will ever take it up."""
 
     @property
     def segments(self) -> Tuple[Segment, ...]:
@@ -266,6 +268,7 @@ def _state(root: str, row: TaskRow, entry: _Open, *, check: bool) -> TaskState:
         done=good[0] if good else None,
         duplicates=tuple(good[1:]),
         reason=reason,
+        left_out=state == "not_run" and row.not_run is not None,
     )
 
 
