@@ -50,8 +50,8 @@ def describe_condition(condition: Mapping[str, Json]) -> str:
 def exclude_rule(entry: Mapping[str, Json]) -> tuple[Mapping[str, Json], str | None, JsonPath]:
     """Return the condition of an exclude entry, its author's reason, and where the condition is.
 
-    {where: {axis: …}, reason: text} may have both; any other entry is a condition. Axes may be called
-    where and reason: what stands under such an axis is a value or operators.
+    {where: {axis: …}, reason: text} may have both; any other entry is a condition. Axes may be
+    called where and reason: what stands under such an axis is a value or operators.
     """
     where = entry.get("where")
     if (
