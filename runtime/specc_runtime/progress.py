@@ -28,7 +28,7 @@ class Progress:
         self._last_end = self._started
         self._next_file = 0.0
         self._next_line = 0.0
-        self._last_line = ""
+        self._last_news: Any = None
         self.total = total
         self.completed = done
         self._done_before = done
@@ -100,22 +100,32 @@ class Progress:
     def _line(self, state: Mapping[str, Any], last: bool) -> None:
         if self._mode == "none":
             return
+        news = self._news(state, last)
+        if news == self._last_news:
+            return
+        self._last_news = news
         if self._mode == "json":
             text = json.dumps({"progress": {"shard": self._label, **state}}) + "\n"
+        elif self._mode == "tty":
+            text = "\r\x1b[K" + self._sentence(state) + ("\n" if last else "")
         else:
-            text = self._sentence(state)
-        if text == self._last_line:
-            return
-        self._last_line = text
-        if self._mode == "tty":
-            text = "\r\x1b[K" + text + ("\n" if last else "")
-        elif self._mode == "plain":
-            text += "\n"
+            text = self._sentence(state) + "\n"
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
         except (OSError, ValueError):
             return
+
+    def _news(self, state: Mapping[str, Any], last: bool) -> Any:
+        """Return what must differ for a line to be written; a log gets none for the time left."""
+        if self._mode == "tty":
+            return self._sentence(state), last
+        if self._mode == "json":
+            return {name: value for name, value in state.items() if name != "eta_s"}
+        ended = (state["completed"], state["failed"], state["not_run"])
+        if self._last_news is None and not (state["running"] or last):
+            return None  # nothing has started: the first line should say what runs
+        return ended
 
     def _sentence(self, state: Mapping[str, Any]) -> str:
         parts = [f"[{state['completed']}/{state['total']}] {state['percent']:.0f} %"]

@@ -85,6 +85,44 @@ def test_progress_on_a_terminal_stays_on_its_line(
     assert second == "1-cpu-0000  [2/5] 40 %  eta 1:01:40  running 0  failed 1\n"
 
 
+@pytest.mark.parametrize("mode", ["plain", "json"])
+def test_a_log_gets_a_line_only_when_counts_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    progress = _progress(tmp_path, mode=mode)
+    _later(progress, 100)
+    progress.task_completed()
+    lines = []
+    for ends in (0, 0, 1, 0):
+        progress.completed += ends
+        _later(progress, 10)
+        progress.show([BUSY])
+        lines.append(capsys.readouterr().err.count("\n"))
+    assert lines == [1, 0, 1, 0]
+
+
+def test_a_log_begins_with_the_first_task(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = _progress(tmp_path, mode="plain")
+    progress.show([])
+    _later(progress, 10)
+    progress.show([BUSY])
+    assert capsys.readouterr().err == "1-cpu-0000  [0/4] 0 %  running 1\n"
+
+
+def test_a_terminal_sees_the_time_left_run_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = _progress(tmp_path, mode="tty")
+    _later(progress, 100)
+    progress.task_completed()
+    progress.show([BUSY])
+    _later(progress, 60)
+    progress.show([BUSY])
+    assert capsys.readouterr().err.count("eta ") == 2
+
+
 def test_what_was_stopped_or_never_started_is_not_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
