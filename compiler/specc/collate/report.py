@@ -12,6 +12,7 @@ from typing import Any
 
 from specc.collate import dictionary, tabulate
 from specc.collate.figures import Drawings
+from specc.collate.machines import machines
 from specc.kinds.base import ReportRoom
 from specc.kinds.sentences import point, visible
 from specc.model import Json
@@ -75,7 +76,7 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "axes": {k: ", ".join(map(_plain, v)) for k, v in summary["axes"].items()},
         "excluded": summary["excluded"],
         "inputs": tabulate.inputs(summary),
-        "machines": tabulate.machines(summary),
+        "machines": machines(summary),
         "runs": summary["runs"],
         "bundles": summary["bundles"],
         "reproduce": summary["reproduce"],
