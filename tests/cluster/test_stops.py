@@ -6,6 +6,7 @@ The tasks wait for a file, so that a test can stop what certainly runs.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,7 +104,10 @@ def test_a_requeued_element_takes_its_shard_over(slurm: Slurm, tmp_path: Path, g
     job = both_wait(slurm, bundle, gate)
     slurm.ask("scontrol", "requeue", f"{job}_1")
     assert wait_until(lambda: states(slurm, job)[1] == "PENDING", 20), states(slurm, job)
-    # 22.05 would let it wait for two minutes
+    # 22.05 would let it wait for two minutes, in which the node clears the first start away
+    journal = bundle / "results/r1/1-cpu-0001/launch-001/events.jsonl"
+    assert wait_until(lambda: "launch_ended" in journal.read_text(encoding="utf-8"), 20)
+    time.sleep(3)
     slurm.ask("scontrol", "update", f"jobid={job}_1", "StartTime=now")
     assert wait_until(started(bundle, "1-cpu-0001", 2), 30), states(slurm, job)
     gate.touch()
