@@ -50,6 +50,10 @@ class Evidence:
     oom_kills: int
     """How many processes of this cgroup the kernel killed for memory since the last look."""
     in_slurm: bool
+    neighbour_fault: Optional[str] = None
+    """Id of a task whose fatal device fault hit the same GPU at the same moment."""
+    deadline_alone: bool = False
+    """It had the launch from its start and was stopped by the deadline without a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,14 @@ def classify(evidence: Evidence) -> Cause:
 def _category(evidence: Evidence, report: Mapping[str, Any]) -> str:
     if evidence.stopped_by == "time_limit":
         return "timeout"
+    if evidence.stopped_by == "deadline" and evidence.deadline_alone:
+        return "timeout"  # another launch of the same length would end it in the same way
     if evidence.stopped_by is not None:
         # under Slurm the end of the allocation, a preemption and scancel look alike from inside
         sent_here = evidence.stopped_by == "SIGINT" or not evidence.in_slurm
         return "cancelled" if sent_here and evidence.stopped_by != "deadline" else "preempted"
+    if evidence.neighbour_fault is not None:
+        return "gpu_neighbour"
     if report:
         return _reported(evidence, report)
     if evidence.signal == "SIGKILL":
