@@ -6,15 +6,14 @@ pool outlives whatever its attempts do.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Set
+from typing import Callable, Deque, Dict, Iterable, List, Optional, Sequence, Set
 
-from . import limits, worker
+from . import limits
 from .books import Books
 from .classify import OomCounter
 from .fixtures import Fixtures
@@ -22,6 +21,7 @@ from .journal import FULL
 from .running import Place, Running, Todo
 from .signals import Signals
 from .slots import Slot
+from .starting import Starter
 from .verdict import may_retry, verdict
 
 _LOOK_EVERY_S = 1.0
@@ -54,6 +54,7 @@ class Pool:
         self._queue: Deque[Todo] = deque(todo)
         self._books = books
         self._fixtures = fixtures
+        self._starter = Starter(place, books, fixtures, signals)
         self._signals = signals
         self._seconds_left = seconds_left
         self._beat = beat
@@ -89,61 +90,18 @@ class Pool:
             self._selector.close()
 
     def _start(self, todo: Todo, slot: Slot) -> None:
-        file = self._books.records(slot)
         try:
-            records_fd = file.open()
+            running = self._starter.start(todo, slot, self._running)
         except OSError as error:
             self._queue.appendleft(todo)
             self._free.append(slot)
             self._stop_handing_out(DISK_FULL if error.errno in FULL else str(error))
             return
-        neighbours = [running.task_id for running in self._running]
-        running = Running(todo, slot, self._books.output(slot, todo), neighbours)
-        limit_s = self._place.shape["task"]["time_limit_s"]
-        if limit_s is not None:
-            running.limit = running.started + limit_s
-        order = self._place.order(todo, slot, neighbours, file.name, file.offset)
-        ends = [records_fd, running.report_write_fd, running.output.write_fd]
-        if not self._ask_warm_parent(order, ends):
-            running.pid = self._fork(order, ends, running)
-        running.close_child_ends()
         self._running.append(running)
         self._selector.register(running.report_fd, selectors.EVENT_READ, running)
         self._selector.register(running.output.fd, selectors.EVENT_READ, running)
         if running.pid is not None:
             self._books.started(running)
-
-    def _ask_warm_parent(self, order: Any, ends: Sequence[int]) -> bool:
-        spawner = self._fixtures.spawner
-        if spawner is None:
-            return False
-        try:
-            spawner.spawn(order, ends)
-        except OSError as error:
-            self._books.log.warning(f"the warm parent does not answer: {error}")
-            return False
-        return True
-
-    def _fork(self, order: Any, ends: Sequence[int], running: Running) -> int:
-        pool = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            worker.run_forked(
-                order,
-                records_fd=ends[0],
-                report_fd=ends[1],
-                output_fd=ends[2],
-                close=[running.report_fd, running.output.fd, *self._own_fds()],
-                parent=pool,
-            )
-        # child and pool both do it: whoever is first, the group is known; the child may have ended
-        with contextlib.suppress(OSError):
-            os.setpgid(pid, pid)
-        return pid
-
-    def _own_fds(self) -> List[int]:
-        pipes = [fd for each in self._running for fd in (each.report_fd, each.output.fd)]
-        return [self._books.journal.fd, *self._signals.fds, *pipes]
 
     def _wait(self) -> None:
         now = time.monotonic()
