@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from .fields import Damage
 from .journal import Journal, read_journal
 from .launches import LaunchFolder, list_launches, list_shard, read_launch
+from .pace import uncollected
 from .segments import Segment, check_segment, segment_from
 from .tasks import TaskRow
 
@@ -122,6 +123,7 @@ class _Open:
     not_run: Optional[str] = None
 
 
+@uncollected
 def fold(
     run: "str | os.PathLike[str]",
     tasks: Iterable[TaskRow],

@@ -19,6 +19,7 @@ from .fields import (
     record,
     text,
 )
+from .pace import uncollected
 
 SHARD_ID = matching(r"[A-Za-z0-9._-]+-[0-9]{4,}", "<shape>-<four digits>")
 
@@ -59,6 +60,7 @@ class TaskRow:
     """Why the task is kept in the matrix but not run; None when it runs."""
 
 
+@uncollected
 def parse_tasks(data: bytes, *, file: str = "tasks.jsonl") -> Tuple[TaskRow, ...]:
     """Parse the lines of a task table. Raises Damage, also for a torn last line or a double id."""
     values, torn = read_lines(file, data, check_task)
