@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
+from .contract.categories import STOPPED
 from .journal import Journal
 from .log import Log
 from .output import Output, OutputFile
@@ -53,6 +54,7 @@ class Books:
             pid=running.pid,
             gpu=running.slot.gpu,
             neighbours=running.neighbours,
+            output=running.output.place(),
         )
 
     def checkpoint(self, running: Running, report: Mapping[str, Any]) -> None:
@@ -63,14 +65,18 @@ class Books:
     def completed(self, running: Running, report: Mapping[str, Any]) -> None:
         self._unsynced.add(running.slot.number)
         names = ("segments", "duration_s", "artefacts")
-        self._write("task_completed", running, **{name: report[name] for name in names})
+        told = {name: report[name] for name in names}
+        self._write("task_completed", running, **told, output=running.output.place())
         self._progress.task_completed()
 
     def failed(self, running: Running, fields: Mapping[str, Any], *, will_retry: bool) -> None:
-        self._write("task_failed", running, will_retry=will_retry, **fields)
+        place = running.output.place()
+        self._write("task_failed", running, will_retry=will_retry, **fields, output=place)
         about = {"task_id": running.task_id, "category": fields["category"]}
         self.log.info(f"a task failed: {fields['message']}", about=about)
-        if not will_retry:
+        if fields["category"] in STOPPED and not will_retry:
+            self._progress.task_stopped()
+        elif not will_retry:
             self._progress.task_failed()
 
     def not_run(self, todo: Todo, reason: str) -> None:

@@ -6,7 +6,7 @@ The pool reads, so a program that prints without end fills neither the disk nor 
 from __future__ import annotations
 
 import os
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 LIMIT_BYTES = 1 << 20
 """Kept of one attempt."""
@@ -24,6 +24,12 @@ class OutputFile:
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd: Optional[int] = None
+        self.size = 0
+        """Bytes written so far; nobody else writes to it."""
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self._path)
 
     def write(self, data: bytes) -> None:
         """Append; a disk that is full loses output, never the run."""
@@ -31,7 +37,7 @@ class OutputFile:
             if self._fd is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o644)
-            os.write(self._fd, data)
+            self.size += os.write(self._fd, data)
         except OSError:
             return
 
@@ -47,6 +53,7 @@ class Output:
     def __init__(self, file: OutputFile, title: str) -> None:
         self._file = file
         self._title: Optional[str] = title
+        self._offset = file.size
         self._left = LIMIT_BYTES
         self._tail = b""
         read_end, self.write_fd = os.pipe2(os.O_CLOEXEC)
@@ -78,6 +85,11 @@ class Output:
         self._left -= len(data)
         if self._left <= 0:
             self._file.write(f"\n== cut off after {LIMIT_BYTES} bytes\n".encode())
+
+    def place(self) -> Dict[str, Any]:
+        """Return where in the launch folder stands what it has printed so far."""
+        size = self._file.size - self._offset
+        return {"file": self._file.name, "offset": self._offset, "bytes": size}
 
     def tail(self) -> List[str]:
         """Return the last lines, each cut to a readable length."""

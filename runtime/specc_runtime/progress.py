@@ -33,6 +33,7 @@ class Progress:
         self.completed = done
         self._done_before = done
         self.failed = 0
+        self.stopped = 0
         self.not_run = 0
 
     def task_completed(self) -> None:
@@ -44,6 +45,10 @@ class Progress:
         """Count a task that failed just now and isn't tried again by this launch."""
         self.failed += 1
         self._last_end = time.monotonic()
+
+    def task_stopped(self) -> None:
+        """Count a task that was stopped: a later launch goes on with it."""
+        self.stopped += 1
 
     def due(self, now: float) -> bool:
         """True when `show` would write something."""
@@ -66,6 +71,7 @@ class Progress:
             "total": self.total,
             "completed": self.completed,
             "failed": self.failed,
+            "stopped": self.stopped,
             "running": sum(slot["state"] == "running" for slot in slots),
             "not_run": self.not_run,
             "percent": round(share, 2),
@@ -76,13 +82,14 @@ class Progress:
     def _eta(self, now: float) -> Optional[float]:
         """Return seconds left at the pace up to the last end; they run down until the next one.
 
-        None before the first end, and once tasks were given up: this launch won't end them.
+        None before the first end, and once tasks were stopped or put off, which this launch
+        won't end.
         """
         left = self.total - self.completed - self.failed
         here = self.completed + self.failed - self._done_before
         if left <= 0:
             return 0.0
-        if here <= 0 or self.not_run:
+        if here <= 0 or self.not_run or self.stopped:
             return None
         pace_s = (self._last_end - self._started) / here
         return round(max(0.0, left * pace_s - (now - self._last_end)), 1)
@@ -122,18 +129,22 @@ class Progress:
             return self._sentence(state), last
         if self._mode == "json":
             return {name: value for name, value in state.items() if name != "eta_s"}
-        ended = (state["completed"], state["failed"], state["not_run"])
+        ended = tuple(state[name] for name in ("completed", "failed", "stopped", "not_run"))
         if self._last_news is None and not (state["running"] or last):
             return None  # nothing has started: the first line should say what runs
         return ended
 
     def _sentence(self, state: Mapping[str, Any]) -> str:
-        parts = [f"[{state['completed']}/{state['total']}] {state['percent']:.0f} %"]
+        most = 100 if state["completed"] == state["total"] else 99
+        percent = min(most, round(state["percent"]))
+        parts = [f"[{state['completed']}/{state['total']}] {percent} %"]
         if state["eta_s"]:
             parts.append("eta " + _clock(state["eta_s"]))
         parts.append(f"running {state['running']}")
         if state["failed"]:
             parts.append(f"failed {state['failed']}")
+        if state["stopped"]:
+            parts.append(f"stopped {state['stopped']}")
         if state["not_run"]:
             parts.append(f"not run {state['not_run']}")
         return f"{self._label}  " + "  ".join(parts)

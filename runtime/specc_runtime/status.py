@@ -10,12 +10,12 @@ from typing import List, Optional
 
 from .contract.launches import RunFolder, find_runs
 from .contract.manifest import read_manifest
-from .contract.progress import totals
+from .contract.progress import totals, was_stopped
 from .contract.runs import RunState, TaskState, fold
 from .contract.tasks import read_tasks
 
 _SHOWN = 10
-_WORDS = ("completed", "failed", "running", "not_run", "missing", "invalid")
+_WORDS = ("completed", "failed", "stopped", "running", "not_run", "missing", "invalid")
 
 
 def results_folder(bundle: str, bundle_id: str) -> str:
@@ -42,8 +42,10 @@ def describe_runs(bundle: str, run_id: Optional[str]) -> List[str]:
 def _run(run: RunFolder, state: RunState) -> List[str]:
     counts = totals([state])
     parts = [f"{vars(counts)[word]} {word}" for word in _WORDS if vars(counts)[word]]
-    lines = [f"{run.run_id}  {counts.percent:.0f} % of {counts.total} tasks: {', '.join(parts)}"]
-    failed = [task for task in state.tasks.values() if task.state == "failed"]
+    lines = [f"{run.run_id}  {counts.shown_percent} % of {counts.total} tasks: {', '.join(parts)}"]
+    failed = [
+        task for task in state.tasks.values() if task.state == "failed" and not was_stopped(task)
+    ]
     lines.extend(f"  {_failure(task)}" for task in failed[:_SHOWN])
     if len(failed) > _SHOWN:
         lines.append(f"  … and {len(failed) - _SHOWN} more that failed")

@@ -33,12 +33,13 @@ from .fields import (
 from .segments import LAUNCH_NAME, LAUNCH_PATH, SEGMENT
 
 _TASK = {"task_id": HEX16, "attempt": ordinal, "slot": count}
+_OUTPUT = {"output": record({"file": SAFE_PATH, "offset": count, "bytes": count})}
 _ARTEFACT = record({"path": SAFE_PATH, "bytes": count, "sha256": HEX64})
 
 EVENTS: Dict[str, Check] = {
     "launch_started": record({"launch": LAUNCH_NAME, "tasks": count, "done": count}),
     "task_started": record(
-        {**_TASK, "pid": ordinal, "gpu": nullable(text), "neighbours": list_of(HEX16)}
+        {**_TASK, "pid": ordinal, "gpu": nullable(text), "neighbours": list_of(HEX16)}, _OUTPUT
     ),
     "task_checkpoint": record(
         {**_TASK, "segments": list_of(SEGMENT), "progress": map_of(anything)}
@@ -49,7 +50,8 @@ EVENTS: Dict[str, Check] = {
             "segments": list_of(SEGMENT),
             "duration_s": positive,
             "artefacts": list_of(_ARTEFACT),
-        }
+        },
+        _OUTPUT,
     ),
     "task_failed": record(
         {
@@ -65,7 +67,8 @@ EVENTS: Dict[str, Check] = {
             "suggestion": nullable(text),
             "will_retry": boolean,
             "duration_s": nullable(positive),
-        }
+        },
+        _OUTPUT,
     ),
     "task_reused": record({"task_id": HEX16, "launch": LAUNCH_PATH}),
     "task_not_run": record({"task_id": HEX16, "reason": text}),

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Optional
 
+from .categories import STOPPED
 from .fields import (
     HEX16,
     count,
@@ -21,7 +22,7 @@ from .fields import (
     record,
     text,
 )
-from .runs import RunState
+from .runs import RunState, TaskState
 
 _SLOT = record(
     {
@@ -42,7 +43,8 @@ check_progress = record(
         "percent": positive,
         "eta_s": nullable(positive),
         "slots": list_of(_SLOT),
-    }
+    },
+    {"stopped": count},
 )
 
 
@@ -70,6 +72,8 @@ class Totals:
     invalid: int
     left_out: int = 0
     """Those of not_run that the task table leaves out; the others wait for a later launch."""
+    stopped: int = 0
+    """Ended by what surrounds them, not by a fault of their own; a later launch goes on."""
 
     @property
     def done(self) -> int:
@@ -83,22 +87,34 @@ class Totals:
             return 100.0
         return 100.0 * self.done / self.total
 
+    @property
+    def shown_percent(self) -> int:
+        """The share in whole percent; 100 only when nothing is left."""
+        return round(self.percent) if self.done == self.total else min(99, round(self.percent))
+
 
 def totals(runs: Iterable[RunState]) -> Totals:
     """Add up the states of runs that share no task."""
     counts: Dict[str, int] = {}
-    left_out = 0
+    left_out = stopped = 0
     for run in runs:
         left_out += sum(task.left_out for task in run.tasks.values())
+        stopped += sum(was_stopped(task) for task in run.tasks.values())
         for state, number in run.counts().items():
             counts[state] = counts.get(state, 0) + number
     return Totals(
         total=sum(counts.values()),
         completed=counts.get("completed", 0),
-        failed=counts.get("failed", 0),
+        failed=counts.get("failed", 0) - stopped,
         running=counts.get("running", 0),
         not_run=counts.get("not_run", 0),
         missing=counts.get("missing", 0),
         invalid=counts.get("invalid", 0),
         left_out=left_out,
+        stopped=stopped,
     )
+
+
+def was_stopped(task: TaskState) -> bool:
+    """Return whether a failed task was only stopped: by a signal, a preemption, a deadline."""
+    return task.state == "failed" and (task.failure or {}).get("category") in STOPPED

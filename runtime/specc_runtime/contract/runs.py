@@ -43,6 +43,8 @@ class AttemptState:
     progress: Optional[Mapping[str, Any]]
     """Of its last checkpoint; None without one."""
     artefacts: Tuple[Mapping[str, Any], ...]
+    output: Optional[Mapping[str, Any]] = None
+    """{"file", "offset", "bytes"} of what it printed, in its launch folder; None in old journals."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ def _attempt(
         failure=end if failed else None,
         progress=saved["progress"] if saved is not None else None,
         artefacts=tuple(end["artefacts"]) if completed and end is not None else (),
+        output=(end or start).get("output"),
     )
 
 
