@@ -86,6 +86,14 @@ _SHAPE = record(
 )
 _ENVIRONMENT = record({"mode": one_of("wheelhouse", "container", "inherit")})
 _INPUT = record({"name": text, "at": one_of("desk", "cluster"), "path": text})
+_BUNDLE_ID = matching(r"[a-z][a-z0-9-]{0,62}-[0-9a-f]{12}", "<name>-<12 hex digits>")
+_BORROWED = record(
+    {
+        "from": _BUNDLE_ID,
+        "files": list_of(record({"path": SAFE_PATH, "sha256": HEX64, "bytes": count})),
+    }
+)
+_CURE = record({"category": text, "condition_id": HEX16})
 _PREDICATE = record(
     {
         "schema_version": integer,
@@ -104,6 +112,9 @@ _PREDICATE = record(
         "axes": list_of(text),
         "code": nullable(record({"tree": text, "path": SAFE_PATH})),
         "parent_bundle_id": nullable(text),
+        "profile": nullable(map_of(anything)),
+        "cures": map_of(_CURE),
+        "borrowed": nullable(_BORROWED),
     },
 )
 check_manifest = record(
@@ -147,6 +158,21 @@ class Manifest:
     @property
     def bundle_id(self) -> str:
         return bundle_id(self.name, self.sha256)
+
+    @property
+    def borrowed_from(self) -> Optional[str]:
+        """Bundle that holds this one's wheels, inputs and images; None when it has its own."""
+        borrowed = self.predicate.get("borrowed")
+        return str(borrowed["from"]) if borrowed and borrowed["files"] else None
+
+    @property
+    def borrowed(self) -> Tuple[Subject, ...]:
+        """Files that stand in another bundle and are used from there; empty when there is none."""
+        entries = (self.predicate.get("borrowed") or {}).get("files", ())
+        return tuple(
+            Subject(path=one["path"], sha256=one["sha256"], bytes=int(one["bytes"]), mode=0o644)
+            for one in entries
+        )
 
     def shape(self, name: str) -> Dict[str, Any]:
         """Return one job shape. Raises KeyError that lists the shapes there are."""

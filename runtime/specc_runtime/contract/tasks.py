@@ -32,8 +32,9 @@ _ALWAYS = {
     "not_run": nullable(text),
 }
 _NULL = one_of(None)
-_RUNNABLE = record({**_ALWAYS, "shape": text, "shard": SHARD_ID, "position": count})
-_NOT_RUN = record({**_ALWAYS, "shape": _NULL, "shard": _NULL, "position": _NULL})
+_SOMETIMES = {"attempts": count}
+_RUNNABLE = record({**_ALWAYS, "shape": text, "shard": SHARD_ID, "position": count}, _SOMETIMES)
+_NOT_RUN = record({**_ALWAYS, "shape": _NULL, "shard": _NULL, "position": _NULL}, _SOMETIMES)
 
 
 def check_task(value: Any) -> Optional[str]:
@@ -58,6 +59,8 @@ class TaskRow:
     settings: Mapping[str, Any]
     not_run: Optional[str]
     """Why the task is kept in the matrix but not run; None when it runs."""
+    attempts: int = 0
+    """Attempts that bundles before this one used up, of those that `on_failure` counts."""
 
 
 @uncollected
@@ -83,6 +86,7 @@ def parse_tasks(data: bytes, *, file: str = "tasks.jsonl") -> Tuple[TaskRow, ...
                 repetition=int(value["repetition"]),
                 settings=value["settings"],
                 not_run=value["not_run"],
+                attempts=int(value.get("attempts", 0)),
             )
         )
     return tuple(rows)
