@@ -19,12 +19,14 @@ from .arrivals import check_inputs
 from .building import EnvironmentFailed
 from .contract import categories
 from .contract.fields import Damage
+from .contract.lenders import with_lender
 from .contract.manifest import Manifest, read_manifest
 from .contract.tasks import TaskRow, read_tasks
 from .contract.verify import Verdict, verify
 from .environment import Prepared, prepare, stamps_root
-from .execute import Setting, run_shard
+from .execute import run_shard
 from .log import say
+from .setting import Setting
 from .slots import NoDevice, make_slots
 from .slurm_env import find_end, read_allocation, run_id
 from .status import describe_runs, results_folder
@@ -98,15 +100,16 @@ def _first_part(options: argparse.Namespace) -> Facts:
     network = _network()
     full = os.environ.get("SPECC_VERIFY") == "full"
     stamps = stamps_root(os.environ)
-    manifest, verified = _verify(options.bundle, stamps, full=full)
+    verdict, manifest = _verify(options.bundle, stamps, full=full)
     signals.check()
     allocation = read_allocation(os.environ, end_t)
     inputs = check_inputs(manifest.predicate["inputs"], stamps, allocation, full=full)
     signals.check()
-    prepared = prepare(options.bundle, manifest.predicate, shape, allocation)
+    prepared = prepare(options.bundle, manifest.predicate, shape, allocation, verdict.lender)
     facts: Facts = {
         "network": network,
-        "verified": verified,
+        "verified": verdict.verified,
+        "lender": verdict.lender,
         "end_t": end_t,
         "inputs": inputs,
         "prepared": dict(vars(prepared)),
@@ -131,7 +134,7 @@ def _network() -> str:
     return "not isolated"
 
 
-def _verify(bundle: str, stamps: str, *, full: bool) -> Tuple[Manifest, str]:
+def _verify(bundle: str, stamps: str, *, full: bool) -> Tuple[Verdict, Manifest]:
     """Compare the bundle with its manifest. Raises Damage that names every wrong file."""
     # one stamp for each place: a copy elsewhere has other inodes
     place = hashlib.sha256(os.path.realpath(bundle).encode()).hexdigest()[:16]
@@ -146,7 +149,7 @@ def _verify(bundle: str, stamps: str, *, full: bool) -> Tuple[Manifest, str]:
     if verdict.extra:
         shown = ", ".join(verdict.extra[:5]) + (", …" if len(verdict.extra) > 5 else "")
         say(f"warning: {len(verdict.extra)} files that the manifest does not know: {shown}")
-    return verdict.manifest, verdict.verified
+    return verdict, verdict.manifest
 
 
 def _could_be_imported(path: str) -> bool:
@@ -157,14 +160,17 @@ def _list(verdict: Verdict, foreign: List[str]) -> str:
     lines = [f"  changed  {path}" for path in verdict.changed]
     lines.extend(f"  missing  {path}" for path in verdict.missing)
     lines.extend(f"  extra    {path}" for path in foreign)
+    lines.extend(f"  borrowed {verdict.lender}/{path}" for path in verdict.borrowed_wrong)
     if verdict.detail:
         lines.append(f"  {verdict.detail}")
+    if verdict.no_lender:
+        return "\n".join([*lines, verdict.no_lender])
     return "\n".join([*lines, "copy the bundle again, or compile it again"])
 
 
 def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
     """Run the shards; by now this is the environment's interpreter."""
-    manifest = read_manifest(options.bundle)
+    manifest = with_lender(read_manifest(options.bundle), facts["lender"])
     tasks = read_tasks(options.bundle)
     allocation = read_allocation(os.environ, facts["end_t"])
     setting = Setting(
