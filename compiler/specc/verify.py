@@ -42,6 +42,6 @@ def findings(verdict: Verdict) -> tuple[str, ...]:
         f"mode     {path}: {found:04o}, compiled as {stated:04o}"
         for path, stated, found in verdict.modes
     ]
-    if verdict.detail:
-        lines.append(verdict.detail)
+    lines += [f"borrowed {path}: not as in {verdict.lender}" for path in verdict.borrowed_wrong]
+    lines += [line for line in (verdict.no_lender, verdict.detail) if line]
     return tuple(lines)

@@ -40,6 +40,8 @@ class Wanted:
     folder: str
     python: str
     """Interpreter to build it on."""
+    lender: Optional[str] = None
+    """Bundle whose wheels are taken; None for the bundle's own."""
 
 
 def find_ready(folder: str, lock: str) -> Optional[str]:
@@ -91,7 +93,8 @@ def _build(wanted: Wanted, lease: Lease) -> None:
     say(f"environment {wanted.name}: building {prefix}")
     code: Optional[int] = None
     try:
-        code = _run(["sh", script, prefix, wanted.python], wanted.bundle, log_path, lease)
+        command = ["sh", script, prefix, wanted.python, wanted.lender or wanted.bundle]
+        code = _run(command, wanted.bundle, log_path, lease)
         if code == 0:
             _say_ready(wanted, generation)
     finally:

@@ -41,9 +41,16 @@ class Prepared:
 
 
 def prepare(
-    bundle: str, predicate: Mapping[str, Any], shape: Mapping[str, Any], allocation: Allocation
+    bundle: str,
+    predicate: Mapping[str, Any],
+    shape: Mapping[str, Any],
+    allocation: Allocation,
+    lender: Optional[str] = None,
 ) -> Prepared:
-    """Return the shape's environment, built where there is none. Raises EnvironmentFailed."""
+    """Return the shape's environment, built where there is none. Raises EnvironmentFailed.
+
+    lender: bundle whose wheels are taken; None for the bundle's own.
+    """
     name = shape["environment"]
     if name is None:
         return Prepared(None, "inherit", None, sys.executable)
@@ -58,7 +65,7 @@ def prepare(
     if prefix is None:
         check_platform(stated, needs_gpu=bool(shape["task"]["gpus"]))
         python = find_python(stated["python"], in_container=bool(image))
-        prefix = build_once(Wanted(bundle, name, lock, folder, python), allocation)
+        prefix = build_once(Wanted(bundle, name, lock, folder, python, lender), allocation)
     python = os.path.join(prefix, "bin", "python")
     return Prepared(name, stated["mode"], prefix, python, image, image_sha256)
 

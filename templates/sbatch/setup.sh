@@ -1,16 +1,17 @@
 #!/bin/sh
 # Build the environment {{ environment }} at PREFIX from the bundle's wheels. Offline; every wheel is checked by hash.
-# usage: sh setup.sh PREFIX [PYTHON]      PYTHON must be a Python {{ python }}
+# usage: sh setup.sh PREFIX [PYTHON [BUNDLE]]      PYTHON must be a Python {{ python }}
+# BUNDLE: the bundle that holds wheels/, this one unless another is named (a thin bundle borrows its parent's)
 # Build at the final path: a virtual environment cannot be moved. The caller makes sure that only one builds at a time.
 set -eu
 
-[ $# -ge 1 ] || { echo "usage: sh setup.sh PREFIX [PYTHON]" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: sh setup.sh PREFIX [PYTHON [BUNDLE]]" >&2; exit 2; }
 prefix=$1
 wanted={{ python }}
 python=${2:-python$wanted}
 installer={{ installer }}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-bundle=$(CDPATH='' cd -- "$here/../.." && pwd)
+bundle=${3:-$(CDPATH='' cd -- "$here/../.." && pwd)}
 
 found=$("$python" -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])') || {
     echo "setup.sh: $python does not run: load a module with Python $wanted, or name an interpreter" >&2; exit 2; }

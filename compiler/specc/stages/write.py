@@ -53,7 +53,7 @@ def write(
 
 def _stop_unless_same(target: Path, bundle_id: str) -> None:
     verdict = verify_bundle(target)
-    if verdict.intact and verdict.manifest and verdict.manifest.bundle_id == bundle_id:
+    if verdict.own_intact and verdict.manifest and verdict.manifest.bundle_id == bundle_id:
         return
     raise BundleInvalid(
         f"{target} exists and does not match its manifest",

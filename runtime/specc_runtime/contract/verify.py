@@ -2,7 +2,7 @@
 
 Hashes on several threads (the interpreter lock is free while a block is hashed). With a stamp
 file, wheels, inputs and images that were hashed before and have the same size, time and inode are
-not hashed again.
+not hashed again. What a thin bundle borrows is checked where it stands, in the lender.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import os
 import stat as stat_bits
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from .fields import Damage
+from .lenders import find_lender, why_no_lender
 from .manifest import COMPILE_INFO, HASH_LIST, MANIFEST, Manifest, Subject, parse_manifest
 
 _BLOCK = 1 << 18
@@ -41,10 +42,21 @@ class Verdict:
     """Files that were taken for unchanged from the stamp."""
     detail: Optional[str] = None
     """Why the manifest can't be read."""
+    lender: Optional[str] = None
+    """Folder of the bundle that files are borrowed from; None when nothing is, or it isn't here."""
+    borrowed_wrong: Tuple[str, ...] = ()
+    """Paths of borrowed files that are changed or missing in the lender."""
+    no_lender: Optional[str] = None
+    """Why borrowed files could not be looked at: the lender is not here."""
 
     @property
     def intact(self) -> bool:
-        """Every byte is there; modes and extra files aside."""
+        """Every byte is there, borrowed ones included; modes and extra files aside."""
+        return self.own_intact and not self.borrowed_wrong and self.no_lender is None
+
+    @property
+    def own_intact(self) -> bool:
+        """Every byte of the bundle's own files is there."""
         return self.manifest is not None and not self.changed and not self.missing
 
     @property
@@ -81,11 +93,13 @@ def verify(
     full: bool = True,
     threads: Optional[int] = None,
     on_bytes: Optional[Callable[[int], None]] = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Verdict:
     """Compare every file of a bundle with the manifest.
 
     stamp: file that remembers hashed wheels and inputs; read unless `full`, written when intact.
     on_bytes: called with the number of bytes just hashed, from any thread.
+    environ: says where the bundle that files are borrowed from may be.
     """
     root = os.fspath(bundle)
     manifest, changed, missing, detail = _read(root)
@@ -94,22 +108,22 @@ def verify(
     known = {} if full or stamp is None else _read_stamp(stamp, manifest)
     check = _Checker(root, known, on_bytes)
     workers = threads or min(8, len(os.sched_getaffinity(0)) + 1)
-    # the largest first, so that no thread is left alone with one at the end
-    order = sorted(manifest.subjects, key=lambda subject: -subject.bytes)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for subject, verdict in zip(order, pool.map(check, order)):
-            if verdict == "missing":
-                missing.append(subject.path)
-            elif verdict == "changed":
-                changed.append(subject.path)
-    except BaseException:
-        check.stopped = True  # a signal: threads in the middle of a large file give up as well
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    if stamp is not None and not changed and not missing:
+    for subject, verdict in _compared(manifest.subjects, check, workers):
+        if verdict == "missing":
+            missing.append(subject.path)
+        elif verdict == "changed":
+            changed.append(subject.path)
+    lender = find_lender(root, manifest, environ)
+    wrong: List[str] = []
+    if lender is not None:
+        borrowed = _Checker(lender, known, on_bytes, modes=False)
+        found = _compared(manifest.borrowed, borrowed, workers)
+        wrong = sorted(subject.path for subject, verdict in found if verdict != "same")
+        check.seen.update(borrowed.seen)
+        check.stamped += borrowed.stamped
+    if stamp is not None and not changed and not missing and not wrong:
         _write_stamp(stamp, manifest, check.seen)
+    lacking = manifest.borrowed_from is not None and lender is None
     return Verdict(
         manifest=manifest,
         changed=tuple(sorted(changed)),
@@ -117,7 +131,26 @@ def verify(
         extra=_extra(root, manifest),
         modes=tuple(sorted(check.modes)),
         stamped=check.stamped,
+        lender=lender,
+        borrowed_wrong=tuple(wrong),
+        no_lender=why_no_lender(root, manifest, environ) if lacking else None,
     )
+
+
+def _compared(
+    subjects: "Tuple[Subject, ...]", check: "_Checker", workers: int
+) -> List[Tuple[Subject, str]]:
+    """Check files on several threads: each with "same", "changed" or "missing"."""
+    # the largest first, so that no thread is left alone with one at the end
+    order = sorted(subjects, key=lambda subject: -subject.bytes)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        return list(zip(order, pool.map(check, order)))
+    except BaseException:
+        check.stopped = True  # a signal: threads in the middle of a large file give up as well
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _read(root: str) -> "Tuple[Optional[Manifest], List[str], List[str], Optional[str]]":
@@ -149,11 +182,18 @@ class _Checker:
     """Compares one file at a time; called from several threads."""
 
     def __init__(
-        self, root: str, known: Dict[str, Stamp], on_bytes: Optional[Callable[[int], None]]
+        self,
+        root: str,
+        known: Dict[str, Stamp],
+        on_bytes: Optional[Callable[[int], None]],
+        *,
+        modes: bool = True,
     ) -> None:
+        """`modes`: compare the mode bits as well."""
         self.root = root
         self.known = known
         self.on_bytes = on_bytes
+        self.compare_modes = modes
         self.seen: Dict[str, Stamp] = {}
         self.modes: List[Tuple[str, int, int]] = []
         self.stamped = 0
@@ -175,7 +215,7 @@ class _Checker:
             return "changed"
         # only the owner's x bit is meant: group and other bits follow whoever copied the bundle
         found = 0o755 if status.st_mode & 0o100 else 0o644
-        if found != subject.mode:
+        if self.compare_modes and found != subject.mode:
             self.modes.append((subject.path, subject.mode, found))
         mark = (status.st_size, status.st_mtime_ns, status.st_ino)
         if self.known.get(subject.path) == mark:
