@@ -7,34 +7,20 @@ pool itself did to the attempt. A message's text is never searched. No evidence:
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
-from .contract.categories import CATEGORIES, TRANSIENT
+from .contract.categories import CATEGORIES, SUGGESTIONS, TRANSIENT
+from .device_errors import ACCELERATOR_ERRORS, NETWORK_ERRORS, OUT_OF_MEMORY, device_category
 
-_DEVICE_OOM = ("torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError")
-_DEVICE_ERROR = ("torch.AcceleratorError", "torch.cuda.AcceleratorError")
 _CRASHES = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP")
-
-SUGGESTIONS: Dict[str, str] = {
-    "oom_host": "raise task.memory, or lower what one task holds in memory",
-    "oom_gpu": "lower the batch size, or raise task.gpu_memory",
-    "timeout": "raise task.time_limit",
-    "preempted": "start the job again: completed tasks are skipped",
-    "node": "start the job again on another node",
-    "gpu": "start the job again; if it comes back, ask for another node (--exclude)",
-    "gpu_neighbour": "run with fewer tasks per GPU",
-    "model_load": "check the model's files and that they fit the settings",
-    "dataset_load": "check the data set's files and that they fit the settings",
-    "program": "read the end of its output; run it alone with: bash job.sbatch --task ID --shell",
-    "health_check": "read the fixture's output in the launch's log",
-    "diverged": "lower the learning rate, or look at the data of the last steps",
-    "stalled": "look for a deadlock; raise the limit if the work is only slow",
-    "disk": "free space or quota, or set SPECC_RESULTS to a larger file system, and start again",
-    "cancelled": "start the job again: completed tasks are skipped",
-    "unknown": "read the end of its output and the node's kernel log",
-}
+_KILLED = 128 + 9  # what a shell exits with when its child got SIGKILL
+_FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
+_BROKEN_ERRNO = (errno.EIO, errno.ESTALE, errno.EREMOTEIO)
+# raised in a parent whose worker process vanished
+_LOST_WORKER = ("concurrent.futures.process.BrokenProcessPool",)
+_OPEN_TO_DOUBT = ("program", "unknown", "gpu")
+"""What a fault of a neighbour on the same GPU looks like from inside."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +32,15 @@ class Evidence:
     exit_code: Optional[int]
     signal: Optional[str]
     stopped_by: Optional[str]
-    """"time_limit", "deadline", or the name of the signal the pool got; None: nobody stopped it."""
+    """"time_limit", "stall_limit", "deadline", or the name of the signal that the pool got; None:
+    nobody stopped it."""
     oom_kills: int
-    """How many processes of this cgroup the kernel killed for memory since the last look."""
+    """How many processes of this cgroup the kernel killed for memory a moment ago."""
     in_slurm: bool
     neighbour_fault: Optional[str] = None
     """Id of a task whose fatal device fault hit the same GPU at the same moment."""
+    memory_full: bool = False
+    """The kernel tells no kills, and the cgroup's peak has reached its limit."""
     deadline_alone: bool = False
     """It had the launch from its start and was stopped by the deadline without a checkpoint."""
 
@@ -80,18 +69,24 @@ def classify(evidence: Evidence) -> Cause:
 def _category(evidence: Evidence, report: Mapping[str, Any]) -> str:
     if evidence.stopped_by == "time_limit":
         return "timeout"
+    if evidence.stopped_by == "stall_limit":
+        return "stalled"
     if evidence.stopped_by == "deadline" and evidence.deadline_alone:
         return "timeout"  # another launch of the same length would end it in the same way
     if evidence.stopped_by is not None:
         # under Slurm the end of the allocation, a preemption and scancel look alike from inside
         sent_here = evidence.stopped_by == "SIGINT" or not evidence.in_slurm
         return "cancelled" if sent_here and evidence.stopped_by != "deadline" else "preempted"
-    if evidence.neighbour_fault is not None:
+    found = _reported(evidence, report) if report else _silent(evidence)
+    if evidence.neighbour_fault is not None and found in _OPEN_TO_DOUBT:
         return "gpu_neighbour"
-    if report:
-        return _reported(evidence, report)
+    return found
+
+
+def _silent(evidence: Evidence) -> str:
+    """Name the cause of an end without a word."""
     if evidence.signal == "SIGKILL":
-        return "oom_host" if evidence.oom_kills else "unknown"
+        return "oom_host" if _memory_ran_out(evidence) else "unknown"
     if evidence.signal in _CRASHES or evidence.exit_code:
         return "program"
     return "unknown"
@@ -99,65 +94,32 @@ def _category(evidence: Evidence, report: Mapping[str, Any]) -> str:
 
 def _reported(evidence: Evidence, report: Mapping[str, Any]) -> str:
     facts: Mapping[str, Any] = report.get("evidence") or {}
+    types: List[str] = report.get("types") or []
     named = report.get("category")
-    if named in ("program", "unknown") and facts.get("signal") == "SIGKILL" and evidence.oom_kills:
-        return "oom_host"
-    if facts.get("errno") in (errno.ENOSPC, errno.EDQUOT):
+    if named in (None, "program", "unknown") and _memory_ran_out(evidence):
+        killed = facts.get("signal") == "SIGKILL" or facts.get("exit_code") == _KILLED
+        if killed or any(name in _LOST_WORKER for name in types):
+            return "oom_host"
+    if facts.get("errno") in _FULL_ERRNO:
         return "disk"
     if named in CATEGORIES:
         return str(named)
-    types: List[str] = report.get("types") or []
-    if any(name in _DEVICE_OOM for name in types):
+    return _by_type(types, facts)
+
+
+def _by_type(types: List[str], facts: Mapping[str, Any]) -> str:
+    if any(name in OUT_OF_MEMORY for name in types):
         return "oom_gpu"
     if "MemoryError" in types or facts.get("errno") == errno.ENOMEM:
         return "oom_host"
-    if any(name in _DEVICE_ERROR for name in types):
-        return "gpu"
+    if any(name in ACCELERATOR_ERRORS for name in types):
+        return device_category(facts.get("device_error"))
+    if any(name in NETWORK_ERRORS for name in types):
+        return "node"
+    if facts.get("errno") in _BROKEN_ERRNO:
+        return "node"
     return "program"
 
 
-class OomCounter:
-    """Counts the kernel's memory kills in this process's cgroup, from one look to the next."""
-
-    def __init__(self) -> None:
-        self._path = _counter_path()
-        self._last = self._read()
-
-    def new(self) -> int:
-        """Return how many kills there were since the last call; 0 where it can't be known."""
-        now = self._read()
-        found = now - self._last
-        self._last = now
-        return max(0, found)
-
-    def _read(self) -> int:
-        if self._path is None:
-            return 0
-        try:
-            with open(self._path, encoding="ascii") as file:
-                lines = [line.split() for line in file]
-        except (OSError, ValueError):
-            return 0
-        values = [line[1] for line in lines if len(line) == 2 and line[0] == "oom_kill"]
-        return int(values[0]) if values and values[0].isdigit() else 0
-
-
-def _counter_path(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> Optional[str]:
-    try:
-        with open(proc, encoding="utf-8") as file:
-            lines = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return None
-    for line in lines:
-        if len(line) != 3:
-            continue
-        _, controllers, path = line
-        if controllers == "":
-            found = f"{root}{path}/memory.events"
-        elif "memory" in controllers.split(","):
-            found = f"{root}/memory{path}/memory.oom_control"
-        else:
-            continue
-        if os.path.exists(found):
-            return found
-    return None
+def _memory_ran_out(evidence: Evidence) -> bool:
+    return evidence.oom_kills > 0 or evidence.memory_full

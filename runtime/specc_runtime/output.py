@@ -56,6 +56,8 @@ class Output:
         self._offset = file.size
         self._left = LIMIT_BYTES
         self._tail = b""
+        self.taken = 0
+        """Bytes it has printed so far."""
         read_end, self.write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_end, False)
         self.fd = read_end
@@ -75,6 +77,7 @@ class Output:
         return True
 
     def _keep(self, data: bytes) -> None:
+        self.taken += len(data)
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
         if self._left <= 0:
             return

@@ -15,7 +15,7 @@ from typing import Callable, Deque, Dict, Iterable, List, Optional, Sequence, Se
 
 from . import limits
 from .books import Books
-from .classify import OomCounter
+from .cgroup import OomCounter
 from .fixtures import Fixtures
 from .journal import FULL
 from .running import Place, Running, Todo
@@ -193,7 +193,7 @@ class Pool:
             status,
             oom_kills=self._oom.new(),
             in_slurm=self._place.in_slurm,
-            limit_s=self._place.shape["task"]["time_limit_s"],
+            task=self._place.shape["task"],
         )
         if fields["category"] == "disk":
             self._stop_handing_out(DISK_FULL)
@@ -223,14 +223,21 @@ class Pool:
             self._stop("another launch took the lease over")
         if self._books.journal.full:
             self._stop_handing_out(DISK_FULL)
+        self._oom.look()
         now = time.monotonic()
         for running in self._running:
             if running.stopped_by is None and running.limit is not None and now >= running.limit:
                 running.stop("time_limit", self._place.grace_s)
+            elif running.stopped_by is None and self._is_stalled(running):
+                running.stop("stall_limit", self._place.grace_s)
             elif running.kill_at is not None and now >= running.kill_at:
                 running.kill()
                 running.kill_at = now + _LOOK_EVERY_S
         self._books.tick(self._running)
+
+    def _is_stalled(self, running: Running) -> bool:
+        limit_s = self._place.shape["task"].get("stall_limit_s")
+        return running.is_stalled(limit_s, self._books.records(running.slot).size())
 
     def _look_at_the_end(self) -> None:
         left = self._seconds_left()

@@ -41,6 +41,10 @@ class SlotFile:
             self.offset = 0
         return self.fd
 
+    def size(self) -> int:
+        """Bytes in the open file; 0 without one."""
+        return 0 if self.fd is None else os.fstat(self.fd).st_size
+
     def settle(self, end: Optional[int]) -> None:
         """After an attempt: go on behind `end`, or with a new file where the end is not known."""
         if self.fd is None:

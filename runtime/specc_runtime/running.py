@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from . import limits
 from .contract.tasks import TaskRow
@@ -93,6 +93,9 @@ class Running:
         self.last: Optional[Dict[str, Any]] = None
         """Its report of how it ended: done, failed or stopped."""
         self.reports_ended = False
+        self._signs: Tuple[int, int, int] = (0, 0, 0)
+        self._sign_at = self.started
+        self._reports = 0
         self._buffer = b""
         read_end, self.report_write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_end, False)
@@ -124,7 +127,20 @@ class Running:
             if report["what"] in ("done", "failed", "stopped"):
                 self.last = report
             found.append(report)
+        self._reports += len(found)
         return found
+
+    def is_stalled(self, limit_s: Optional[float], rows_bytes: int) -> bool:
+        """Tell whether it has printed, recorded and reported nothing for `limit_s`.
+
+        rows_bytes: size of its records file.   limit_s: None means that nobody asks.
+        """
+        if limit_s is None:
+            return False
+        signs = (self.output.taken, self._reports, rows_bytes)
+        if signs != self._signs:
+            self._signs, self._sign_at = signs, time.monotonic()
+        return time.monotonic() - self._sign_at >= limit_s
 
     def stop(self, reason: str, grace_s: float) -> None:
         """Ask it to end; `overdue` then tells when to stop asking."""

@@ -1,4 +1,4 @@
-"""Where the node looks: cgroup counters of both versions, GPU entries, refusals of the kernel."""
+"""Where the node looks: GPU entries, refusals of the kernel, logs."""
 
 from __future__ import annotations
 
@@ -6,43 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from specc_runtime import classify, limits
+from specc_runtime import limits
 from specc_runtime.log import Log
 from specc_runtime.progress import terminal_mode
 from specc_runtime.slots import NoDevice, make_slots, visible_gpus
-
-
-@pytest.mark.parametrize(
-    ("line", "counter"),
-    [
-        ("0::/job_7/step_0\n", "job_7/step_0/memory.events"),
-        ("5:cpu:/x\n4:memory:/job_7\n", "memory/job_7/memory.oom_control"),
-    ],
-)
-def test_counter_of_memory_kills_in_both_versions(tmp_path: Path, line: str, counter: str) -> None:
-    path = tmp_path / "sys" / counter
-    path.parent.mkdir(parents=True)
-    path.write_text("oom 2\noom_kill 3\n")
-    (tmp_path / "cgroup").write_text(line)
-    assert classify._counter_path(str(tmp_path / "cgroup"), str(tmp_path / "sys")) == str(path)
-
-
-def test_new_kills_are_counted_from_look_to_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "memory.events"
-    path.write_text("oom_kill 3\n")
-    monkeypatch.setattr(classify, "_counter_path", lambda: str(path))
-    counter = classify.OomCounter()
-    assert counter.new() == 0
-    path.write_text("low 0\noom_kill 5\n")
-    assert (counter.new(), counter.new()) == (2, 0)
-    path.unlink()
-    assert counter.new() == 0
-
-
-def test_no_cgroup_file_at_all(tmp_path: Path) -> None:
-    assert classify._counter_path(str(tmp_path / "none")) is None
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import bundles
 import pytest
 
-from specc_runtime.classify import SUGGESTIONS, Evidence, classify
-from specc_runtime.contract.categories import CATEGORIES
+from specc_runtime.classify import Evidence, classify
+from specc_runtime.contract.categories import CATEGORIES, SUGGESTIONS
 
 TORCH_OOM = """
 import types

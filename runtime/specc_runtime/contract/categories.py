@@ -1,6 +1,7 @@
 """The closed lists of the contract: failure categories, task states, event names, exit codes.
 
-Names, and what to do about each category. What counts as evidence for a category is decided in `classify.py` of the node.
+Names, and what to do about each category. What counts as evidence for one is decided in
+`classify.py` of the node.
 """
 
 from __future__ import annotations
