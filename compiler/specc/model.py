@@ -168,6 +168,7 @@ class TaskShape:
     memory_bytes: int | None
     estimate_s: float | None
     time_limit_s: float | None
+    stall_limit_s: float | None = None
     nodes: int = 1
     processes_per_node: int = 1
 

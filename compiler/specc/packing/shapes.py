@@ -31,6 +31,7 @@ def task_shape(task: Mapping[str, Json]) -> TaskShape:
         memory_bytes=_size(task, "memory"),
         estimate_s=_duration(task, "estimate"),
         time_limit_s=_duration(task, "time_limit"),
+        stall_limit_s=_duration(task, "stall_limit"),
         nodes=int(task["nodes"]),
         processes_per_node=int(task["processes_per_node"]),
     )

@@ -115,7 +115,10 @@ def _shape(shape: Shape) -> Json:
 
 
 def _task_shape(task: TaskShape) -> Json:
+    # left out when absent: bundles that don't ask for it keep their ids
+    stall = {} if task.stall_limit_s is None else {"stall_limit_s": task.stall_limit_s}
     return {
+        **stall,
         "gpus": task.gpus,
         "gpu_memory_bytes": task.gpu_memory_bytes,
         "cpus": task.cpus,

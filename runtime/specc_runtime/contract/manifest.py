@@ -55,7 +55,8 @@ _TASK_SHAPE = record(
         "time_limit_s": nullable(positive),
         "nodes": ordinal,
         "processes_per_node": ordinal,
-    }
+    },
+    {"stall_limit_s": nullable(positive)},
 )
 _JOB_SHAPE = record(
     {
