@@ -77,8 +77,10 @@ EVENTS: Dict[str, Check] = {
             "type": text,
             "state": one_of("started", "healthy", "failed", "stopped"),
             "detail": anything,
-        }
+        },
+        {"name": text},
     ),
+    "gpu_set_aside": record({"gpu": text, "reason": text}),
     "signal": record({"name": text, "seconds_left": nullable(number)}),
     "launch_ended": record({"exit_code": count, "reason": nullable(text), "counts": map_of(count)}),
 }
