@@ -89,6 +89,7 @@ def _launch(
         counts = {
             "completed": progress.completed,
             "failed": progress.failed,
+            "stopped": progress.stopped,
             "not_run": progress.not_run,
         }
         journal.write("launch_ended", exit_code=code, reason=reason, counts=counts)

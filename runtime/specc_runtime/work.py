@@ -76,6 +76,7 @@ def work(
     except FixtureFailed as error:
         for each in todo:
             journal.write("task_not_run", task_id=each.row.task_id, reason=str(error))
+        progress.not_run += len(todo)
         return categories.EXIT_FAILED, str(error)
     finally:
         books.close()
