@@ -206,6 +206,8 @@ class Task:
     """Why this task is kept in the matrix but not run; None when it runs."""
     sharing: bool = False
     """True: a measuring kind may run this task beside others."""
+    attempts: int = 0
+    """Attempts that bundles before this one used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,12 +246,28 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Array:
+    """One sbatch script: a Slurm array over neighbouring shards of a shape."""
+
+    script: str
+    first: int
+    """Index of the shard that element 0 runs. Slurm bounds an element's number, so a further
+    array starts again at 0."""
+    count: int
+    max_running: int | None
+    """Elements of it that run at the same time; None: as many as Slurm grants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """All shards that share one task shape, job shape and environment: one sbatch script."""
+    """All shards that share one task shape, job shape and environment."""
 
     name: str
     """"1-cpu", "2-gpu", …: CPU first."""
     script: str
+    """That of its first array; with --here it runs every shard of the shape."""
+    arrays: tuple[Array, ...]
+    """More than one only where Slurm takes no array that large."""
     environment: str | None
     condition_id: str
     task: TaskShape

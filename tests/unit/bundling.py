@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from specc.model import (
+    Array,
     Bundle,
     Document,
     EnvironmentFact,
@@ -118,13 +119,16 @@ def a_plan(
             runtime=facts.runtime,
             environments={environment.name: environment},
         )
+    asked = job or a_job_shape()
+    array = Array(script="job.sbatch", first=0, count=shards, max_running=asked.max_running)
     shape = Shape(
+        arrays=(array,),
         name="1-cpu",
         script="job.sbatch",
         environment=name,
         condition_id="c" * 16,
         task=task or a_task_shape(),
-        job=job or a_job_shape(),
+        job=asked,
         slots=1,
         waves=tasks,
         fixtures=(),

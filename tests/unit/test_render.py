@@ -93,7 +93,7 @@ def test_a_directive_outside_the_allow_list_is_our_mistake(tmp_path: Path, value
     job = a_job_shape(sbatch=(("account", value),))
     shape = a_plan(tmp_path, job=job).shapes[0]
     with pytest.raises(ValueError, match="allow-list"):
-        directives("study", shape)
+        directives("study", shape, shape.arrays[0])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from specc.model import Json, Shape
+from specc.model import Array, Json, Shape
 
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _VALUE = re.compile(r"[A-Za-z0-9 _.,:;@%+=/*\[\]()|&!-]*")
@@ -29,11 +29,11 @@ def shell_value(value: Json) -> str:
     return shlex.quote(str(value))
 
 
-def directives(name: str, shape: Shape) -> tuple[Directive, ...]:
-    """Return the #SBATCH lines of one shape's script."""
+def directives(name: str, shape: Shape, array: Array) -> tuple[Directive, ...]:
+    """Return the #SBATCH lines of the script of one array of a shape."""
     job = shape.job
-    last = len(shape.shards) - 1
-    at_most = "" if job.max_running is None else f"%{job.max_running}"
+    last = array.count - 1
+    at_most = "" if array.max_running is None else f"%{array.max_running}"
     lead_s = min(_SIGNAL_LEAD_S, max(1, int(job.time_limit_s) // 4))
     chosen = {
         "job-name": f"{name}-{shape.name}",

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from specc.language.blame import Blame
 from specc.language.suggest import did_you_mean
-from specc.language.units import duration_s, format_duration, format_size
+from specc.language.units import format_duration, format_size
 from specc.model import JobShape, Json, Plan, Shape, Spec, Task
-from specc.packing.cluster import array_complaint
-from specc.packing.shards import Packing, limit_needed_s, margin_s, waves_in
+from specc.packing.shards import Packing, limit_needed_s, margin_s
 from specc.problems import Problem, error, warning
 
 
@@ -71,17 +70,25 @@ def check_slots(task: Task, job: JobShape, fitting: int, blame: Blame) -> Iterat
     )
 
 
-def check_fit(task: Task, job: JobShape, fit: int | None, blame: Blame) -> Iterator[Problem]:
-    """Yield a job too short for one task, or one that nobody can judge for want of an estimate."""
+def check_fit(
+    task: Task, job: JobShape, fit: int | None, longest_s: float | None, blame: Blame
+) -> Iterator[Problem]:
+    """Yield a job too short for one task, or one that nobody can judge for want of an estimate.
+
+    longest_s: the longest time limit that the partition allows; None when nobody knows.
+    """
     if fit is None:
         mark, path = blame.at(("task.estimate",), task)
         message = "without task.estimate nothing can be said about time limits and hours"
         hint = "say how long one attempt takes, e.g. estimate: 5min"
         yield warning("W206", message, mark=mark, path=path, hint=hint)
     elif fit < 1:
-        needed = limit_needed_s(1, task.task.estimate_s or 0.0)
-        found = _too_long(waves_text(1, task, job), needed, task, job, blame)
+        needed, text = limit_needed_s(1, task.task.estimate_s or 0.0), waves_text(1, task, job)
+        found = _too_long(text, needed, task, job, blame, longest_s=longest_s)
         hint = f"raise it to {format_duration(needed)}, or lower task.estimate"
+        if longest_s is not None and needed > longest_s:
+            hint = f"{_no_longer(longest_s, job)}: make the task shorter, or choose a partition"
+            hint += " that allows more"
         yield replace(found, hint=hint)
     limit = task.task.time_limit_s
     if limit is not None and limit > job.time_limit_s:
@@ -96,12 +103,14 @@ def check_fit(task: Task, job: JobShape, fit: int | None, blame: Blame) -> Itera
         )
 
 
-def check_split(task: Task, job: JobShape, packing: Packing, blame: Blame) -> Iterator[Problem]:
+def check_split(
+    task: Task, job: JobShape, packing: Packing, longest_s: float | None, blame: Blame
+) -> Iterator[Problem]:
     """Yield repetitions that had to be split because one job has no time for all of their tasks."""
     if packing.split > 1:
         needed = limit_needed_s(packing.whole_waves, task.task.estimate_s or 0.0)
         text = waves_text(packing.whole_waves, task, job)
-        problem = _too_long(text, needed, task, job, blame)
+        problem = _too_long(text, needed, task, job, blame, longest_s=longest_s)
         yield warning(
             "W207",
             f"{problem.message}: a repetition is split into {packing.split} jobs",
@@ -109,45 +118,6 @@ def check_split(task: Task, job: JobShape, packing: Packing, blame: Blame) -> It
             path=problem.path,
             hint=f"{problem.hint}; or write `repetitions: {{block: none}}`",
         )
-
-
-def check_array(
-    task: Task, job: JobShape, partition: Mapping[str, Json], packing: Packing, blame: Blame
-) -> Iterator[Problem]:
-    """Yield arrays larger than the cluster takes."""
-    advice, fit = None, waves_in(job, task.task)
-    if fit:
-        factor = math.ceil(len(packing.shards) / partition["max_array_size"])
-        needed = limit_needed_s(fit * factor, task.task.estimate_s or 0.0)
-        longest = partition.get("max_time")
-        if longest is None or needed <= duration_s(longest):
-            advice = format_duration(needed)
-    found = array_complaint(
-        partition, shards=len(packing.shards), waves=packing.waves, advice=advice
-    )
-    if found is not None:
-        mark, path = blame.at(found.asked_by, task)
-        yield error(found.code, found.message, mark=mark, path=path, hint=found.hint)
-
-
-def check_submit(spec: Spec, plan: Plan) -> Iterator[Problem]:
-    """Yield more jobs in a partition than one user may submit; array elements count as jobs."""
-    limits = {
-        partition["name"]: partition.get("max_submit_jobs")
-        for partition in (spec.profile or {}).get("partitions", ())
-    }
-    for name, most in limits.items():
-        asked = {s.name: len(s.shards) for s in plan.shapes if s.job.partition == name}
-        if most is not None and sum(asked.values()) > most:
-            counts = " + ".join(f"{count} ({shape})" for shape, count in asked.items())
-            yield error(
-                "E309",
-                f"partition {name} takes at most {most} jobs of one user;"
-                f" the arrays have {counts} = {sum(asked.values())} elements",
-                mark=spec.document.key_mark("job"),
-                path="job",
-                hint="raise job.time_limit so that fewer jobs hold the tasks, or split the study",
-            )
 
 
 def check_budget(spec: Spec, plan: Plan) -> Iterator[Problem]:
@@ -224,13 +194,27 @@ def _total(parts: Sequence[tuple[float | None, int | None]]) -> float | None:
     return total
 
 
-def _too_long(text: str, needed_s: float, task: Task, job: JobShape, blame: Blame) -> Problem:
+def _no_longer(longest_s: float, job: JobShape) -> str:
+    return f"partition {job.partition} ends jobs after {format_duration(longest_s)}"
+
+
+def _too_long(
+    text: str,
+    needed_s: float,
+    task: Task,
+    job: JobShape,
+    blame: Blame,
+    *,
+    longest_s: float | None,
+) -> Problem:
     mark, path = blame.at(("job.time_limit", "task.estimate"), task)
-    needed = format_duration(needed_s)
+    advice = f"raise it to {format_duration(needed_s)},"
+    if longest_s is not None and needed_s > longest_s:
+        advice = f"{_no_longer(longest_s, job)}:"
     return error(
         "E207",
         f"{text}, but job.time_limit is {format_duration(job.time_limit_s)}",
         mark=mark,
         path=path,
-        hint=f"raise it to {needed}, ask for more GPUs or cores, or pack more tasks side by side",
+        hint=f"{advice} ask for more GPUs or cores, or pack more tasks side by side",
     )

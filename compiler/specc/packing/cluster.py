@@ -72,23 +72,10 @@ def _distance(
     return sum(each.is_error for each in found), without_gpus
 
 
-def array_complaint(
-    partition: Partition, *, shards: int, waves: int, advice: str | None
-) -> Complaint | None:
-    """Return what the array limit says to so many shards. advice: a time limit that would do."""
-    most = partition["max_array_size"]
-    if shards <= most:
-        return None
-    hint = "split the study into several specs"
-    if advice is not None:
-        hint = f"raise job.time_limit to {advice}, so that {most} jobs of more waves do, or {hint}"
-    return Complaint(
-        code="E308",
-        asked_by=("job.time_limit",),
-        message=f"{shards} array elements of {_count(waves, 'wave')} are needed,"
-        f" but partition {partition['name']} takes at most {most}",
-        hint=hint,
-    )
+def longest_s(partition: Partition | None) -> float | None:
+    """Return the longest time limit a partition allows [s]; None where nothing is known."""
+    longest = (partition or {}).get("max_time")
+    return duration_s(longest) if longest else None
 
 
 def _sizes(task: TaskShape, job: JobShape, partition: Partition) -> Iterator[Complaint]:
@@ -135,14 +122,14 @@ def _sizes(task: TaskShape, job: JobShape, partition: Partition) -> Iterator[Com
 
 
 def _time(job: JobShape, partition: Partition) -> Iterator[Complaint]:
-    longest = partition.get("max_time")
-    if longest and job.time_limit_s > duration_s(longest):
+    longest = longest_s(partition)
+    if longest is not None and job.time_limit_s > longest:
         yield _error(
             "E305",
             ("job.time_limit",),
-            f"partition {partition['name']} ends jobs after {format_duration(duration_s(longest))};"
+            f"partition {partition['name']} ends jobs after {format_duration(longest)};"
             f" this job asks for {format_duration(job.time_limit_s)}",
-            f"ask for at most {longest}; more and shorter jobs do the same work",
+            f"ask for at most {partition['max_time']}; more and shorter jobs do the same work",
         )
     running = partition.get("max_running")
     if running and job.max_running and job.max_running > running:

@@ -10,8 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from specc.model import JobShape, Task, TaskShape
+from specc.model import Array, JobShape, Task, TaskShape
 
+SUFFIX = ".sbatch"
 MARGIN_SHARE = 0.05
 MARGIN_MOST_S = 300.0
 """Part of job.time_limit kept for verifying, building the environment and stopping in order:
@@ -74,13 +75,18 @@ def pack(
     waves_fit: int | None,
     max_running: int | None,
     blocked: bool,
+    most: int | None = None,
 ) -> Packing:
     """Deal tasks to shards of equal size, give or take one.
 
+    As few shards as the time limit allows, but as many as may run at once, up to `most`.
     waves_fit: rounds a job has time for, at least 1; None when nobody knows.
-    blocked: a shard holds one whole repetition, or a part of one where it takes too long.
+    blocked: a shard holds one whole repetition, or a part of one where it takes too long; several
+    whole ones where that alone keeps within `most`.
+    most: shards that one array takes; more are made only where fewer would take too long.
     """
     capacity = None if waves_fit is None else slots * waves_fit
+    largest = max(len(members) for members in repetitions)
     if blocked:
         parts = [_shards_for(len(r), capacity) for r in repetitions]
         shards = [
@@ -88,19 +94,61 @@ def pack(
             for members, count in zip(repetitions, parts, strict=True)
             for shard in _deal(members, count)
         ]
+        if most is not None and max(parts) == 1:
+            fit = None if waves_fit is None else waves_fit // math.ceil(largest / slots)
+            shards = _joined(shards, most, fit)
     else:
         tasks = [task for members in repetitions for task in members]
-        wanted = min(max_running or 1, math.ceil(len(tasks) / slots))
+        wanted = min(max_running or 1, math.ceil(len(tasks) / slots), most or len(tasks))
         parts = [1]
         shards = _deal(tasks, max(_shards_for(len(tasks), capacity), wanted))
     fullest = max(len(shard) for shard in shards)
-    largest = max(len(members) for members in repetitions)
     return Packing(
         shards=tuple(shards),
         waves=math.ceil(fullest / slots),
         split=max(parts),
         whole_waves=math.ceil(largest / slots),
     )
+
+
+def arrays(
+    script: str, shards: int, *, most: int | None, max_running: int | None
+) -> tuple[Array, ...]:
+    """Return the arrays that so many shards need, of equal size, give or take one.
+
+    script: name of the first one's script; the others count on from it.
+    most: elements that one array takes; None for no limit.
+    """
+    count = 1 if most is None else math.ceil(shards / most)
+    size, larger = divmod(shards, count)
+    share, more = divmod(max_running or 0, count)
+    made, first = [], 0
+    for place in range(count):
+        elements = size + (place < larger)
+        at_once = max(1, share + (place < more)) if max_running else None
+        made.append(
+            Array(
+                script=script
+                if not place
+                else f"{script.removesuffix(SUFFIX)}-{place + 1}{SUFFIX}",
+                first=first,
+                count=elements,
+                max_running=at_once,
+            )
+        )
+        first += elements
+    return tuple(made)
+
+
+def _joined(shards: list[tuple[Task, ...]], most: int, fit: int | None) -> list[tuple[Task, ...]]:
+    """Return the shards, several in one where there are more than `most` and time for `fit`."""
+    together = math.ceil(len(shards) / most)
+    if fit is not None:
+        together = min(together, max(fit, 1))
+    return [
+        tuple(task for shard in shards[start : start + together] for task in shard)
+        for start in range(0, len(shards), together)
+    ]
 
 
 def _shards_for(count: int, capacity: int | None) -> int:

@@ -9,26 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from specc.kinds import plan_room
 from specc.kinds.base import PlanRoom
 from specc.language.blame import Blame
 from specc.matrix.identity import condition_id
 from specc.model import Expansion, Facts, Fixture, JobShape, Json, Plan, Shape, Shard, Spec, Task
+from specc.packing.array_checks import check_arrays, check_submit, submit_rooms
 from specc.packing.checks import (
-    check_array,
     check_budget,
     check_fit,
     check_slots,
     check_split,
-    check_submit,
     core_hours,
     gpu_hours,
     unknown_partition,
 )
-from specc.packing.cluster import Complaint, choose_partition
+from specc.packing.cluster import Complaint, choose_partition, longest_s
 from specc.packing.shapes import slots
-from specc.packing.shards import Packing, order_tasks, pack, waves_in
+from specc.packing.shards import SUFFIX, Packing, arrays, order_tasks, pack, waves_in
 from specc.problems import Problem, by_position, error, warning
 from specc_runtime.contract.categories import FIXTURES
 
@@ -37,6 +37,8 @@ HARDWARE_OPTIONS = frozenset(
     | {"contiguous", "switches", "power", "core-spec"}
 )
 """Options of sbatch under which the same task measures something else; the others only queue it."""
+_Group: TypeAlias = tuple[tuple[Fixture, ...], list[Task]]
+"""What shares a shape: its fixtures and its tasks."""
 NO_FACTS = Facts(inputs={}, code=None, environments={}, runtime=())
 """What is known before a survey."""
 
@@ -50,12 +52,10 @@ def make_plan(
     """
     room, blame = plan_room(spec.kind), Blame(spec)
     planner = _Planner(spec, facts or NO_FACTS, room, blame)
-    shapes, problems = [], []
     groups = _groups(expansion, room)
-    for number, (fixtures, tasks) in enumerate(groups, 1):
-        shape, found = planner.shape(number, len(groups), fixtures, tasks)
-        shapes.append(shape)
-        problems += found
+    shapes, problems = planner.shapes(groups, {})
+    if rooms := submit_rooms(spec.profile, shapes):
+        shapes, problems = planner.shapes(groups, rooms)
     plan = Plan(
         spec=spec,
         facts=facts or NO_FACTS,
@@ -87,8 +87,24 @@ class _Planner:
     def __init__(self, spec: Spec, facts: Facts, room: PlanRoom, blame: Blame) -> None:
         self._spec, self._facts, self._room, self._blame = spec, facts, room, blame
         self._blocked = effective_block(spec, measures=room.MEASURES)
+        self._rooms: Mapping[str, int] = {}
 
-    def shape(
+    def shapes(
+        self, groups: list[_Group], rooms: Mapping[str, int]
+    ) -> tuple[list[Shape], list[Problem]]:
+        """Return all shapes, and what does not fit.
+
+        rooms: partition to the most shards that a shape there is spread over.
+        """
+        self._rooms = rooms
+        shapes, problems = [], []
+        for number, (fixtures, tasks) in enumerate(groups, 1):
+            shape, found = self._shape(number, len(groups), fixtures, tasks)
+            shapes.append(shape)
+            problems += found
+        return shapes, problems
+
+    def _shape(
         self, number: int, of: int, fixtures: tuple[Fixture, ...], tasks: list[Task]
     ) -> tuple[Shape, list[Problem]]:
         """Return one shape with its shards, and what does not fit."""
@@ -97,16 +113,21 @@ class _Planner:
         one_at_a_time = self._room.MEASURES and not first.sharing
         fitting = slots(first.task, job, partition=partition, one_at_a_time=one_at_a_time)
         problems += check_slots(first, job, fitting, self._blame)
-        fit = waves_in(job, first.task)
-        problems += check_fit(first, job, fit, self._blame)
-        packing = self._pack(tasks, max(fitting, 1), None if fit is None else max(fit, 1))
+        fit, longest = waves_in(job, first.task), longest_s(partition)
+        problems += check_fit(first, job, fit, longest, self._blame)
+        most = None if partition is None else partition["max_array_size"]
+        room = self._rooms.get(job.partition or "", most)
+        packing = self._pack(tasks, max(fitting, 1), None if fit is None else max(fit, 1), room)
         if self._blocked and fit:
-            problems += check_split(first, job, packing, self._blame)
+            problems += check_split(first, job, packing, longest, self._blame)
         if partition is not None:
-            problems += check_array(first, job, partition, packing, self._blame)
+            problems += check_arrays(first, job, partition, packing, self._blame)
+        script = f"job{SUFFIX}" if of == 1 else f"job-{name}{SUFFIX}"
+        in_arrays = arrays(script, len(packing.shards), most=most, max_running=job.max_running)
         shape = Shape(
             name=name,
-            script="job.sbatch" if of == 1 else f"job-{name}.sbatch",
+            script=script,
+            arrays=in_arrays,
             environment=first.environment,
             condition_id=self._condition(first, job, max(fitting, 1), fixtures),
             task=first.task,
@@ -118,7 +139,9 @@ class _Planner:
         )
         return shape, problems
 
-    def _pack(self, tasks: list[Task], slot_count: int, fit: int | None) -> Packing:
+    def _pack(
+        self, tasks: list[Task], slot_count: int, fit: int | None, most: int | None
+    ) -> Packing:
         repetitions = self._spec.data["repetitions"]
         return pack(
             order_tasks(tasks, order=repetitions["order"], seed=repetitions["seed"]),
@@ -126,6 +149,7 @@ class _Planner:
             waves_fit=fit,
             max_running=tasks[0].job.max_running,
             blocked=self._blocked,
+            most=most,
         )
 
     def _partition(self, task: Task) -> tuple[Mapping[str, Json] | None, JobShape, list[Problem]]:
@@ -193,9 +217,9 @@ def _check_fixtures(fixtures: tuple[Fixture, ...]) -> None:
             raise ValueError(f"no runtime knows the fixture {fixture.type!r}; it knows {known}")
 
 
-def _groups(expansion: Expansion, room: PlanRoom) -> list[tuple[tuple[Fixture, ...], list[Task]]]:
+def _groups(expansion: Expansion, room: PlanRoom) -> list[_Group]:
     """Return the tasks that run, by what they share; CPU first, then in matrix order."""
-    groups: dict[Json, tuple[tuple[Fixture, ...], list[Task]]] = {}
+    groups: dict[Json, _Group] = {}
     for settings_tasks in _by_settings(expansion):
         first = settings_tasks[0]
         fixtures = room.fixtures(first.settings)

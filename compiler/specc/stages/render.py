@@ -17,7 +17,7 @@ from specc.bundling.canonical import canonical_fast
 from specc.bundling.hashing import sha256_bytes
 from specc.bundling.portable import portable_spec
 from specc.bundling.shell import directives, shell_value
-from specc.model import BundleFile, EnvironmentFact, FileFact, Json, Plan, Shape
+from specc.model import Array, BundleFile, EnvironmentFact, FileFact, Json, Plan, Shape
 
 _TOOLS = ("submit.sh", "status.sh", "stop.sh", "probe.sh")
 _PRUNED = ("kinds", "ml", "services")
@@ -41,16 +41,20 @@ _LEFT_BEHIND = (
 )
 
 
-def render(plan: Plan, *, rooms: tuple[str, ...]) -> tuple[BundleFile, ...]:
+def render(
+    plan: Plan, *, rooms: tuple[str, ...], lender: str | None = None
+) -> tuple[BundleFile, ...]:
     """Return every file of the bundle but its manifests, sorted by path.
 
     rooms: folders of specc_runtime that the kind needs beside the core ("kinds/x", "ml").
+    lender: bundle in which wheels, inputs and images stand; `seal` leaves them out of a thin one.
     """
     runtime = [_copied(f) for f in plan.facts.runtime if _is_needed(f.path, rooms)]
     files = [*runtime, *_environments(plan), *_inputs_and_code(plan)]
     files.append(_text("spec.resolved.yaml", _yaml(portable_spec(plan.spec))))
     files.append(_made("tasks.jsonl", b"".join(_task_lines(plan))))
-    scripts = [shape.script for shape in plan.shapes]
+    arrays = [(shape, array) for shape in plan.shapes for array in shape.arrays]
+    scripts = [array.script for _, array in arrays]
     for tool in _TOOLS:
         text = _fill(
             tool,
@@ -62,20 +66,21 @@ def render(plan: Plan, *, rooms: tuple[str, ...]) -> tuple[BundleFile, ...]:
         files.append(_text(tool, text, mode=0o755))
     # checked by the job script itself: manifest.json, tasks.jsonl, scripts, tools, runtime
     checked_lines = 2 + len(scripts) + len(_TOOLS) + len(runtime)
-    for shape in plan.shapes:
-        text = _job(plan, shape, checked_lines=checked_lines, runtime_files=len(runtime))
-        files.append(_text(shape.script, text, mode=0o755))
+    for shape, array in arrays:
+        text = _job(plan, shape, array, checked_lines=checked_lines, runtime_files=len(runtime))
+        files.append(_text(array.script, text, mode=0o755))
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def _job(plan: Plan, shape: Shape, *, checked_lines: int, runtime_files: int) -> str:
+def _job(plan: Plan, shape: Shape, array: Array, *, checked_lines: int, runtime_files: int) -> str:
     environment = plan.facts.environments.get(shape.environment or "")
     description = environment.description if environment else {}
     profile = plan.spec.profile or {}
     return _fill(
         "job.sbatch",
-        directives=directives(plan.spec.name, shape),
-        script=shape.script,
+        directives=directives(plan.spec.name, shape, array),
+        script=array.script,
+        first_shard=array.first,
         shape=shape.name,
         name=plan.spec.name,
         python=(environment.python if environment else None) or "",

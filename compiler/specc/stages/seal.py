@@ -111,6 +111,19 @@ def _shape(shape: Shape) -> Json:
         "waves": shape.waves,
         "shards": len(shape.shards),
         "fixtures": [{"type": f.type, "options": f.options} for f in shape.fixtures],
+        **_arrays(shape),
+    }
+
+
+def _arrays(shape: Shape) -> dict[str, Json]:
+    """Return the arrays of a shape that has more than the one its `script` stands for."""
+    if len(shape.arrays) == 1:
+        return {}
+    return {
+        "arrays": [
+            {"script": each.script, "first": each.first, "count": each.count}
+            for each in shape.arrays
+        ]
     }
 
 
