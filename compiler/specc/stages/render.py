@@ -67,12 +67,27 @@ def render(
     # checked by the job script itself: manifest.json, tasks.jsonl, scripts, tools, runtime
     checked_lines = 2 + len(scripts) + len(_TOOLS) + len(runtime)
     for shape, array in arrays:
-        text = _job(plan, shape, array, checked_lines=checked_lines, runtime_files=len(runtime))
+        text = _job(
+            plan,
+            shape,
+            array,
+            checked_lines=checked_lines,
+            runtime_files=len(runtime),
+            lender=lender or "",
+        )
         files.append(_text(array.script, text, mode=0o755))
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def _job(plan: Plan, shape: Shape, array: Array, *, checked_lines: int, runtime_files: int) -> str:
+def _job(
+    plan: Plan,
+    shape: Shape,
+    array: Array,
+    *,
+    checked_lines: int,
+    runtime_files: int,
+    lender: str,
+) -> str:
     environment = plan.facts.environments.get(shape.environment or "")
     description = environment.description if environment else {}
     profile = plan.spec.profile or {}
@@ -95,6 +110,7 @@ def _job(plan: Plan, shape: Shape, array: Array, *, checked_lines: int, runtime_
         site_python=profile.get("python") or "",
         modules=[*(profile.get("modules") or ()), *(description.get("modules") or ())],
         cluster_inputs=_cluster_inputs(plan),
+        lender=lender,
         **_container(environment, uses_gpu=shape.task.gpus > 0),
     )
 
@@ -185,6 +201,7 @@ def _task_lines(plan: Plan) -> Iterator[bytes]:
             "shard": shard,
             "position": position,
             "axes": task.axes,
+            **({"attempts": task.attempts} if task.attempts else {}),
             "repetition": task.repetition,
             "settings": task.settings,
             "not_run": task.not_run,

@@ -6,7 +6,7 @@ Pure. Every file but manifest.json, manifest-sha256.txt and compile.json is a su
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from specc.bundling.canonical import canonical
@@ -15,19 +15,43 @@ from specc.bundling.portable import input_path, portable_spec
 from specc.model import Bundle, BundleFile, InputFact, JobShape, Json, Plan, Shape, TaskShape
 from specc_runtime.contract import manifest as contract
 
+LENT = ("wheels/", "inputs/", "images/")
+"""What a thin bundle does not carry: large, and equal to what its parent has."""
 
-def seal(plan: Plan, files: Sequence[BundleFile], *, parent_bundle_id: str | None = None) -> Bundle:
-    """Return the bundle of these files, manifest.json and manifest-sha256.txt added."""
+
+def seal(
+    plan: Plan,
+    files: Sequence[BundleFile],
+    *,
+    parent_bundle_id: str | None = None,
+    cures: Mapping[str, Json] | None = None,
+    lender: str | None = None,
+) -> Bundle:
+    """Return the bundle of these files, manifest.json and manifest-sha256.txt added.
+
+    cures: task id to what `on_failure` changed for that task, and the condition that it keeps.
+    lender: bundle in which the files of `LENT` stand; the bundle is thin and names them by hash.
+    """
     files = sorted(files, key=lambda file: file.path)
     paths = [file.path for file in files]
     if len(set(paths)) != len(paths):
         twice = sorted({path for path in paths if paths.count(path) > 1})
         raise ValueError(f"two files of the bundle have one path: {', '.join(twice)}")
+    lent = [file for file in files if lender is not None and file.path.startswith(LENT)]
+    files = [file for file in files if lender is None or not file.path.startswith(LENT)]
+    heritage: dict[str, Json] = {"parent_bundle_id": parent_bundle_id}
+    if cures:
+        heritage["cures"] = dict(cures)
+    if lent:
+        heritage["borrowed"] = {
+            "from": lender,
+            "files": [{"path": f.path, "sha256": f.sha256, "bytes": f.bytes} for f in lent],
+        }
     statement = {
         "_type": contract.STATEMENT_TYPE,
         "predicateType": contract.PREDICATE_TYPE,
         "subject": [_subject(file) for file in files],
-        "predicate": _predicate(plan, files, parent_bundle_id),
+        "predicate": {**_predicate(plan, files), **heritage},
     }
     manifest = _made(contract.MANIFEST, canonical(statement) + b"\n")
     sums = contract.hash_list(((file.path, file.sha256) for file in files), manifest.sha256)
@@ -53,7 +77,7 @@ def _subject(file: BundleFile) -> Json:
     }
 
 
-def _predicate(plan: Plan, files: Sequence[BundleFile], parent: str | None) -> dict[str, Json]:
+def _predicate(plan: Plan, files: Sequence[BundleFile]) -> dict[str, Json]:
     spec = plan.spec
     tasks = plan.expansion.tasks
     used = {shape.environment for shape in plan.shapes}
@@ -86,7 +110,8 @@ def _predicate(plan: Plan, files: Sequence[BundleFile], parent: str | None) -> d
             for declared in spec.data.get("inputs") or ()
         ],
         "code": None if code is None else {"tree": code.tree, "path": "code"},
-        "parent_bundle_id": parent,
+        # a rerun checks its cures against it, wherever the profile's file is by then
+        "profile": spec.profile,
     }
 
 
