@@ -16,19 +16,19 @@ from typing import Callable, Deque, Dict, Iterable, List, Optional, Sequence, Se
 from . import limits
 from .books import Books
 from .cgroup import OomCounter
+from .deadline import DEADLINE, Deadline
 from .fixtures import Fixtures
+from .health import Health, first_faults, settle_at
 from .journal import FULL
 from .running import Place, Running, Todo
 from .signals import Signals
 from .slots import Slot
 from .starting import Starter
-from .verdict import may_retry, verdict
+from .verdict import SPARED, may_retry, verdict
 
 _LOOK_EVERY_S = 1.0
 _HELLO_S = 60.0
-_STOP_MARGIN_S = 5.0
 _SIGNAL_S = 0.2
-_AGAIN = ("preempted", "cancelled", "disk")
 DISK_FULL = "the disk is full"
 
 
@@ -50,13 +50,18 @@ class Pool:
     ) -> None:
         """`keep`: children that are no attempts; they are left alone."""
         self._place = place
-        self._free = sorted(slots, key=lambda slot: -slot.number)
+        self._free = list(slots)
+        self._health = Health(slots)
         self._queue: Deque[Todo] = deque(todo)
         self._books = books
         self._fixtures = fixtures
         self._starter = Starter(place, books, fixtures, signals)
         self._signals = signals
-        self._seconds_left = seconds_left
+        self._end = Deadline(
+            seconds_left,
+            grace_s=place.grace_s,
+            estimate_s=place.shape["task"]["estimate_s"],
+        )
         self._beat = beat
         self._keep: Set[int] = set(keep)
         self._running: List[Running] = []
@@ -75,8 +80,7 @@ class Pool:
         try:
             while True:
                 self._look_around()
-                while self._free and self._queue and self.stopping is None:
-                    self._start(self._queue.popleft(), self._free.pop())
+                self._hand_out()
                 if not self._running and (self.stopping is not None or not self._queue):
                     break
                 self._wait()
@@ -88,6 +92,17 @@ class Pool:
             for running in self._running:
                 running.kill()
             self._selector.close()
+
+    def _hand_out(self) -> None:
+        while self._free and self._queue and self.stopping is None:
+            picked = self._health.pick(self._queue, self._free, self._running)
+            if picked is None:
+                return
+            place, slot = picked
+            todo = self._queue[place]
+            del self._queue[place]
+            self._free.remove(slot)
+            self._start(todo, slot)
 
     def _start(self, todo: Todo, slot: Slot) -> None:
         try:
@@ -106,14 +121,15 @@ class Pool:
     def _wait(self) -> None:
         now = time.monotonic()
         due = [now + _LOOK_EVERY_S]
-        due.extend(when for when in (each.next_deadline() for each in self._running) if when)
+        for running in self._running:
+            due.extend(when for when in (running.next_deadline(), settle_at(running)) if when)
         for key, _ in self._selector.select(max(0.0, min(due) - now)):
-            running: Optional[Running] = key.data
-            if running is None:
+            source: Optional[Running] = key.data
+            if source is None:
                 self._signals.drain()
-            elif key.fd == running.report_fd:
-                self._hear(running)
-            elif not running.output.read():
+            elif key.fd == source.report_fd:
+                self._hear(source)
+            elif not source.output.read():
                 self._selector.unregister(key.fd)
         self._reap()
 
@@ -141,20 +157,31 @@ class Pool:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = self._usage.reap()
             except ChildProcessError:
                 break
             if pid == 0:
                 break
             if not self._fixtures.ended(pid):
                 self._ended[pid] = status
-        for running in list(self._running):
-            if running.pid is None and not self._never_came(running):
-                continue
-            if running.pid is None or running.pid in self._ended:
+        for running in self._over():
+            if not self._health.may_settle(running, self._running):
                 self._finish(running, self._ended.pop(running.pid or 0, None))
         if not self._running:
             self._ended.clear()
+            self._usage.forget()
+
+    def _over(self) -> List[Running]:
+        """List the attempts whose process has ended, likely culprits of a device's fault first."""
+        over = []
+        for running in self._running:
+            if running.pid is None and not self._never_came(running):
+                continue
+            if running.pid is None or running.pid in self._ended:
+                self._hear(running)
+                running.ended = running.ended or time.monotonic()
+                over.append(running)
+        return first_faults(over)
 
     def _never_came(self, running: Running) -> bool:
         return running.reports_ended or time.monotonic() - running.started > _HELLO_S
@@ -171,12 +198,11 @@ class Pool:
         self._forget(running.output.fd)
         self._running.remove(running)
         self._free.append(running.slot)
-        self._free.sort(key=lambda slot: -slot.number)
         last = running.last
         # whoever said no last word may have died in the middle of a row
         self._books.records(running.slot).settle(None if last is None else last["end"])
         if last is not None and last["what"] == "done":
-            self._books.completed(running, last)
+            self._books.completed(running, {**last, **self._usage.of(running.pid)})
         else:
             self._fail(running, status)
         running.close()
@@ -194,27 +220,43 @@ class Pool:
             oom_kills=self._oom.new(),
             in_slurm=self._place.in_slurm,
             task=self._place.shape["task"],
+            neighbour_fault=self._health.neighbour_fault(running),
+            deadline_alone=self._place.own_job and running.first and not running.saved,
         )
+        self._set_aside(self._health.failed(running, fields["category"]))
         if fields["category"] == "disk":
             self._stop_handing_out(DISK_FULL)
-        again = may_retry(self._place.on_failure, running.todo.attempt, fields)
+        used = running.todo.used + (fields["category"] not in SPARED)
+        again = fields["category"] in SPARED or may_retry(self._place.on_failure, used, fields)
         retry = self.stopping is None and again
-        self._books.failed(running, fields, will_retry=retry)
+        used = self._usage.of(running.pid)
+        self._books.failed(running, {**fields, **used}, will_retry=retry)
         if retry:
             todo = running.todo
-            self._queue.append(Todo(todo.row, todo.attempt + 1, todo.resume))
-        elif self.stopping is not None and fields["category"] in _AGAIN:
+            # whoever made a device fault, or suffered from one, does so to nobody the next time
+            alone = todo.alone or fields["category"] in ("gpu", "gpu_neighbour")
+            self._queue.append(Todo(todo.row, todo.attempt + 1, todo.resume, alone, used))
+        elif self.stopping is not None and again:
             self.again += 1
         else:
             self.failed += 1
 
+    def _set_aside(self, gpus: Iterable[str]) -> None:
+        for gpu in gpus:
+            reason = self._health.set_aside[gpu]
+            self._books.journal.write("gpu_set_aside", gpu=gpu, reason=reason)
+            self._books.log.warning(f"GPU {gpu} is set aside: {reason}")
+        if self._health.none_left:
+            self._stop_handing_out("every GPU of this launch is set aside")
+
     def _take_signals(self) -> None:
         for name in self._signals.take():
-            self._books.journal.write("signal", name=name, seconds_left=self._seconds_left())
+            self._books.journal.write("signal", name=name, seconds_left=self._end.seconds_left())
             if self.stopping == name == "SIGINT":
                 for running in self._running:
                     running.kill()
-            self._stop(name)
+            if not self._end.takes(name):
+                self._stop(name)
 
     def _look_around(self) -> None:
         self._take_signals()
@@ -240,18 +282,16 @@ class Pool:
         return running.is_stalled(limit_s, self._books.records(running.slot).size())
 
     def _look_at_the_end(self) -> None:
-        left = self._seconds_left()
-        if left is None:
+        if self._end.is_here():
+            self._stop(DEADLINE)
             return
-        needed = self._place.grace_s + _STOP_MARGIN_S
-        if left < needed:
-            self._stop("deadline")
-        elif self._queue and left < needed + (self._place.shape["task"]["estimate_s"] or 0.0):
-            self._stop_handing_out("the allocation ends before another task could")
+        no_more = self._end.no_more()
+        if self._queue and no_more is not None:
+            self._stop_handing_out(no_more)
 
     def _stop(self, reason: str) -> None:
         self._stop_handing_out(reason)
-        left = self._seconds_left()
+        left = self._end.seconds_left()
         grace_s = self._place.grace_s
         if left is not None:
             grace_s = min(grace_s, max(0.5, left - 2))

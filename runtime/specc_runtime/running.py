@@ -26,6 +26,10 @@ class Todo:
     """Number that its next attempt gets."""
     resume: Optional[Mapping[str, Any]]
     """{"segments", "progress"} of its last checkpoint; None without one."""
+    alone: bool = False
+    """True: no other attempt may be on its GPU at the same time."""
+    used: int = 0
+    """Attempts used up before, of those that `on_failure` counts."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Place:
     env: Mapping[str, str]
     grace_s: float
     in_slurm: bool
+    own_job: bool
+    """True when the Slurm job runs this shard and nothing else."""
 
     def order(self, todo: Todo, slot: Slot, neighbours: List[str], file: str, offset: int) -> Any:
         """Build what an attempt's process is told (JSON)."""
@@ -71,7 +77,11 @@ class Place:
             "neighbours": neighbours,
             "resume": todo.resume,
             "records": {"file": file, "offset": offset},
+            "span": None if slot.span is None else {**vars(slot.span), **self._of_ranks()},
         }
+
+    def _of_ranks(self) -> Mapping[str, Any]:
+        return {"task": self.shape["task"], "shape": self.shape["name"], "grace_s": self.grace_s}
 
 
 class Running:
@@ -86,8 +96,14 @@ class Running:
         """None until a warm parent's child has told its own."""
         self.started = time.monotonic()
         self.started_epoch_ns = time.time_ns()
+        self.first = False
+        """True when nothing ran in its slot before it in this launch."""
+        self.saved = False
+        """True once it saved a checkpoint."""
         self.limit: Optional[float] = None
         """Monotonic time at which its time limit ends."""
+        self.ended: Optional[float] = None
+        """Monotonic time at which its process was seen to be over."""
         self.stopped_by: Optional[str] = None
         self.kill_at: Optional[float] = None
         self.last: Optional[Dict[str, Any]] = None

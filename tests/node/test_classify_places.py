@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from specc_runtime import limits
+from specc_runtime.devices import visible_gpus
 from specc_runtime.log import Log
 from specc_runtime.progress import terminal_mode
-from specc_runtime.slots import NoDevice, make_slots, visible_gpus
+from specc_runtime.slots import NoDevice, make_slots
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_entries_of_cuda_visible_devices(listed: str, entries: list[str]) -> Non
 
 @pytest.mark.parametrize(
     ("gpus", "slots", "seen"),
-    [(0.5, 4, ["7", "7", "9", "9"]), (2, 1, ["7,9"]), (1, 5, ["7", "9"]), (0, 2, [None, None])],
+    [(0.5, 4, ["7", "9", "7", "9"]), (2, 1, ["7,9"]), (1, 5, ["7", "9"]), (0, 2, [None, None])],
 )
 def test_gpus_of_the_slots(gpus: float, slots: int, seen: list[str | None]) -> None:
     shape = {"slots": slots, "task": {"gpus": gpus, "cpus": 1}}
