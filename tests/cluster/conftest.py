@@ -20,5 +20,5 @@ def slurm() -> Iterator[Slurm]:
         if os.environ.get("CI") == "true":
             pytest.fail(what)
         pytest.skip(what)
-    with a_slurm(nodes=2) as running:
+    with a_slurm(nodes=4) as running:
         yield running

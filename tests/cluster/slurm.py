@@ -9,78 +9,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
+import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import slurm_accounting
+import slurm_daemons
+from slurm_daemons import wait_until
+from slurm_shape import Shape, user, write_configuration
+
+__all__ = ["Element", "Shape", "Slurm", "a_slurm", "missing_programs", "wait_until"]
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "setpriv")
-CPUS = 8
-GPUS = 2
 _START_S = 30.0
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-# 22.05: what the jobs of a test need to start within a second, and to stay visible when they ended
-_CONFIGURATION = """\
-ClusterName=specc
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={controller_port}
-SlurmUser={user}
-SlurmdUser={user}
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
-CredType=cred/munge
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool/%n
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd-%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd-%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SwitchType=switch/none
-MpiDefault=none
-ReturnToService=2
-SlurmdParameters=config_overrides
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-SchedulerType=sched/backfill
-SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/none
-JobAcctGatherType=jobacct_gather/none
-MinJobAge=3600
-KillWait=2
-InactiveLimit=0
-PropagateResourceLimits=NONE
-MailProg=/bin/true
-DefMemPerCPU=500
-GresTypes=gpu
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10:00 State=UP
-"""
-_NODE = (
-    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} Boards=1"
-    " SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=16000 Gres=gpu:{gpus}\n"
-)
+# below those that the kernel gives to connections and to srun
+_PORTS = range(10000, 32000)
 
 
-def missing_programs() -> list[str]:
+def missing_programs(*, accounting: bool = False) -> list[str]:
     """Name the programs that this machine lacks for a Slurm of its own."""
-    return [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
+    needed = PROGRAMS + (slurm_accounting.PROGRAMS if accounting else ())
+    return [name for name in needed if shutil.which(name, path=_path()) is None]
 
 
 def _path() -> str:
     return f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}"
-
-
-def _user() -> str:
-    # Slurm goes by the user's number, whatever $USER says
-    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 @dataclass(frozen=True)
@@ -94,12 +54,13 @@ class Element:
 
 
 class Slurm:
-    """A running cluster. `environment` is all that its users need."""
+    """A cluster in a folder, running or not. `environment` is all that its users need."""
 
-    def __init__(self, folder: Path, nodes: Sequence[str]) -> None:
+    def __init__(self, folder: Path, shape: Shape, *, outlives_us: bool = False) -> None:
         self.folder = folder
-        self.nodes = tuple(nodes)
-        self._daemons: list[subprocess.Popen[bytes]] = []
+        self.shape = shape
+        self.nodes = shape.node_names
+        self._outlives_us = outlives_us
 
     @property
     def environment(self) -> dict[str, str]:
@@ -126,7 +87,8 @@ class Slurm:
 
     def start(self) -> None:
         """Start the daemons and wait for all nodes. Raises AssertionError with their last words."""
-        self._write_configuration()
+        ports = _free_ports(self.shape.ports_needed())
+        write_configuration(self.folder, self.shape, ports)
         munge_files = [
             f"--{file}-file={self.folder}/munge.{file}" for file in ("key", "log", "pid", "seed")
         ]
@@ -135,63 +97,84 @@ class Slurm:
             *munge_files,
         )  # fmt: skip
         self._until("munged", (self.folder / "munge.socket").is_socket)
+        if self.shape.accounting:
+            self._start_accounting(*ports[1:3])
         self._launch("slurmctld", "-D", "-i")
         self._until("slurmctld", lambda: "UP" in self.ask("scontrol", "ping", check=False))
         for node in self.nodes:
-            self._launch("slurmd", "-D", "-N", node)
+            self._launch_node(node)
         self._until("slurmd", self.idle)
 
+    def _start_accounting(self, port: int, database_port: int) -> None:
+        folder, environment = self.folder, self.environment
+        slurm_accounting.prepare(folder, environment, port=port, database_port=database_port)
+        self._launch(*slurm_accounting.database_command(folder, port=database_port))
+        self._until("mariadbd", lambda: slurm_accounting.answers(folder, environment))
+        slurm_accounting.make_tables(folder, environment)
+        self._launch("slurmdbd", "-D")
+        self._until("slurmdbd", lambda: "error" not in self._said("sacctmgr", "-n", "show", "user"))
+
+    def _said(self, *command: str) -> str:
+        ended = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        return (ended.stdout + ended.stderr) if ended.returncode == 0 else "error"
+
     def idle(self) -> bool:
-        states = self.ask("sinfo", "-h", "-N", "-o", "%T", check=False).split()
+        states = self.ask("sinfo", "-h", "-N", "-p", "main", "-o", "%T", check=False).split()
         return states == ["idle"] * len(self.nodes)
+
+    def node_state(self, node: str) -> str:
+        """Return what Slurm thinks of a node: idle, mixed, allocated, down, …"""
+        return self.ask("sinfo", "-h", "-N", "-p", "main", "-n", node, "-o", "%T").strip()
+
+    def kill_node(self, node: str, *, also_jobs: bool = True) -> None:
+        """Let a node fail: SIGKILL to its daemon and all that it started, and Slurm is told.
+
+        also_jobs: False leaves its jobs running, as on a node that is only cut off.
+        """
+        (daemon,) = [d for d in slurm_daemons.recorded(self.folder) if d.name == f"slurmd {node}"]
+        slurm_daemons.kill(daemon, signal.SIGKILL)
+        if also_jobs:
+            slurm_daemons.kill_what_a_node_runs(self.folder, node)
+        # Slurm itself would take SlurmdTimeout to see it
+        self.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=killed by a test")
+
+    def start_node(self, node: str) -> None:
+        """Bring a killed node back, and wait until it takes jobs."""
+        self._launch_node(node)
+        told = self.ask("scontrol", "-o", "show", "node", node).split()
+        (port,) = [word.partition("=")[2] for word in told if word.startswith("Port=")] or ["6818"]
+        self._until("slurmd", lambda: _listens(int(port)))
+        # refused where the daemon's first word has brought the node back already
+        self.ask("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+        back = ("idle", "mixed", "allocated", "completing")
+        self._until("slurmd", lambda: self.node_state(node) in back)
 
     def stop(self) -> None:
         """End all jobs, then the daemons that `start` started, and nothing else."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             # while the controller still answers: a job's steps are no children of the daemons
-            self.ask("scancel", "--user", _user(), check=False)
-            wait_until(lambda: not self.ask("squeue", "-h", "-t", "R,CG,S", check=False), 15)
-        for daemon in reversed(self._daemons):
-            daemon.terminate()
-        for daemon in reversed(self._daemons):
-            try:
-                daemon.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
+            self.ask("scancel", "--user", user(), check=False)
+            running = ("squeue", "-h", "-t", "R,CG,S")
+            wait_until(lambda: not self.ask(*running, check=False), 15)
+        # nodes before the controller, munge last
+        for daemon in reversed(slurm_daemons.recorded(self.folder)):
+            if not daemon.name.startswith("slurmd "):
+                break
+            slurm_daemons.kill(daemon, signal.SIGTERM)
+        for daemon in reversed(slurm_daemons.recorded(self.folder)):
+            slurm_daemons.stop([daemon])
+        slurm_daemons.kill_what_a_node_runs(self.folder)
 
-    def _write_configuration(self) -> None:
-        host = socket.gethostname().partition(".")[0]
-        with _free_ports(1 + len(self.nodes)) as (controller_port, *ports):
-            lines = _CONFIGURATION.format(
-                host=host, controller_port=controller_port, folder=self.folder,
-                user=_user(),
-            )  # fmt: skip
-            for name, port in zip(self.nodes, ports, strict=True):
-                lines += _NODE.format(name=name, host=host, port=port, cpus=CPUS, gpus=GPUS)
-        (self.folder / "slurm.conf").write_text(lines, encoding="utf-8")
-        key = self.folder / "munge.key"
-        key.touch(mode=0o600)
-        key.write_bytes(os.urandom(128))
-        for folder in ("state", "spool"):
-            (self.folder / folder).mkdir()
-        for gpu in range(GPUS):
-            # slurmd takes none but character devices for GPUs, and then sets CUDA_VISIBLE_DEVICES
-            (self.folder / f"nvidia{gpu}").symlink_to("/dev/null")
-        devices = f"{self.folder}/nvidia[0-{GPUS - 1}]"
-        gres = [f"NodeName={n} Name=gpu File={devices} Flags=nvidia_gpu_env" for n in self.nodes]
-        (self.folder / "gres.conf").write_text("\n".join(gres) + "\n", encoding="utf-8")
+    def _launch_node(self, node: str) -> None:
+        self._launch("slurmd", "-D", "-N", node, name=f"slurmd {node}", SLURMD_NODENAME=node)
 
-    def _launch(self, *command: str) -> None:
+    def _launch(self, *command: str, name: str = "", **more: str) -> None:
         # a killed test run must not leave daemons behind
-        words = ["setpriv", "--pdeathsig", "TERM", *command]
-        with (self.folder / f"{command[0]}.out").open("ab") as output:
-            self._daemons.append(
-                subprocess.Popen(
-                    words, env=self.environment, stdin=subprocess.DEVNULL,
-                    stdout=output, stderr=output, start_new_session=True,
-                )
-            )  # fmt: skip
+        bound = [] if self._outlives_us else ["setpriv", "--pdeathsig", "TERM"]
+        words = [*bound, *command]
+        slurm_daemons.launch(self.folder, name or command[0], words, {**self.environment, **more})
 
     def _until(self, name: str, ready: Callable[[], bool]) -> None:
         if not wait_until(ready, _START_S):
@@ -202,35 +185,42 @@ class Slurm:
             raise AssertionError(f"{name} did not start:\n" + "\n".join(words))
 
 
-def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    """Ask again and again whether something is true; False when it is not in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.1)
-    return true()
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
-@contextlib.contextmanager
-def _free_ports(number: int) -> Iterator[list[int]]:
-    """Find ports that nobody listens on; held until the block ends, so that they differ."""
+def _free_ports(number: int) -> list[int]:
+    """Find ports that nobody listens on; another may take them before our daemons do."""
     with contextlib.ExitStack() as held:
-        found = []
-        for _ in range(number):
+        found: list[int] = []
+        while len(found) < number:
             taken = held.enter_context(socket.socket())
-            taken.bind(("127.0.0.1", 0))
-            found.append(taken.getsockname()[1])
-        yield found
+            with contextlib.suppress(OSError):
+                taken.bind(("127.0.0.1", random.choice(_PORTS)))
+                found.append(taken.getsockname()[1])
+        return found
 
 
 @contextlib.contextmanager
-def a_slurm(*, nodes: int) -> Iterator[Slurm]:
-    """Run a cluster for the length of a block."""
+def a_slurm(
+    *,
+    nodes: int = 4,
+    cpus: int = 8,
+    gpus: int = 2,
+    gpu_type: str = "",
+    grace_s: int = 3,
+    accounting: bool = False,
+    lines: tuple[str, ...] = (),
+) -> Iterator[Slurm]:
+    """Run a cluster for the length of a block; `Shape` says what the words mean."""
+    shape = Shape(
+        nodes=nodes, cpus=cpus, gpus=gpus, gpu_type=gpu_type, grace_s=grace_s,
+        accounting=accounting, lines=lines,
+    )  # fmt: skip
     # pytest's own folders are too long for the path of a unix socket
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    # names that are addresses: a job may connect to the nodes that Slurm lists
-    slurm = Slurm(folder, [f"127.0.0.{number}" for number in range(1, nodes + 1)])
+    slurm = Slurm(folder, shape)
     try:
         slurm.start()
         yield slurm

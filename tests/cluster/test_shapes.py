@@ -95,5 +95,5 @@ def test_what_slurm_refuses_is_said_and_the_rest_is_submitted(slurm: Slurm, tmp_
 
 def test_the_probe_names_partitions_and_asks_for_every_script(slurm: Slurm, bundle: Path) -> None:
     told = shell(slurm, "./probe.sh", cwd=bundle).stdout
-    assert "main* up infinite 2 8 16000 gpu:2" in told
+    assert "main* up infinite 4 8 16000 gpu:2" in told
     assert told.count("to start at") == 2
