@@ -1,0 +1,94 @@
+"""Read what Slurm itself said about the jobs of a run, as status.sh recorded it.
+
+The texts stand in `<run>/slurm/<job id>.<sacct|scontrol|squeue>.txt`. Nothing here asks Slurm, and
+nothing here fails: silence is no end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Dict, Mapping, Optional, Tuple
+
+from .slurm_text import parse
+from .slurm_words import JobWords
+
+FOLDER = "slurm"
+_FILE = re.compile(r"([0-9]+)\.(sacct|scontrol|squeue)\.txt")
+
+
+@dataclass(frozen=True)
+class Words:
+    """All that was recorded of a run's jobs."""
+
+    starts: Mapping[str, Tuple[JobWords, ...]]
+    """Job or array element -> its starts, the first one first."""
+
+    def of_launch(self, slurm: Mapping[str, str], *, newest: bool) -> Optional[JobWords]:
+        """Return what was said of the start that a launch belongs to; None for nothing.
+
+        slurm: the SLURM_ variables of its launch.json.   newest: no later launch of its shard is
+        known; what was said without naming a start counts only then.
+        """
+        job = _element(slurm)
+        found = self.starts.get(job, ()) if job is not None else ()
+        count = slurm.get("SLURM_RESTART_COUNT", "0")
+        restart = int(count) if count.isdigit() else 0
+        for words in found:
+            if words.restart == restart:
+                return words
+        if found and (found[-1].restart or 0) > restart and found[0].how == "scontrol":
+            return JobWords(found[0].job, "scontrol", "REQUEUED", restart=restart)
+        return found[-1] if found and newest and found[-1].restart is None else None
+
+    def of_element(self, job: str) -> Optional[JobWords]:
+        """Return the last that was said of a job or array element; None for nothing."""
+        found = self.starts.get(job, ())
+        return found[-1] if found else None
+
+
+def read_words(run: "str | os.PathLike[str]") -> Words:
+    """Read a run's recorded texts; without any, nothing was said."""
+    folder = os.path.join(os.fspath(run), FOLDER)
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return Words({})
+    said: Dict[str, Dict[str, Tuple[JobWords, ...]]] = {}
+    for name in names:
+        match = _FILE.fullmatch(name)
+        if match is None:
+            continue
+        try:
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        for job, starts in parse(text, match.group(2)).items():
+            said.setdefault(job, {})[match.group(2)] = starts
+    return Words({job: _best(by_how) for job, by_how in said.items()})
+
+
+def recorded_jobs(run: "str | os.PathLike[str]") -> Tuple[Tuple[str, str], ...]:
+    """Return (script, job id) of every submission of a run, in their order."""
+    try:
+        with open(os.path.join(os.fspath(run), "jobs.tsv"), encoding="utf-8") as file:
+            lines = [line.rstrip("\n").split("\t") for line in file]
+    except (OSError, ValueError):
+        return ()
+    return tuple((line[0], line[1]) for line in lines if len(line) >= 2 and line[1].isdigit())
+
+
+def _best(by_how: Mapping[str, Tuple[JobWords, ...]]) -> Tuple[JobWords, ...]:
+    """Prefer the command that tells most, unless only another has seen the end."""
+    order = [by_how[how] for how in ("sacct", "scontrol", "squeue") if how in by_how]
+    ended = [starts for starts in order if starts[-1].over]
+    return (ended or order)[0]
+
+
+def _element(slurm: Mapping[str, str]) -> Optional[str]:
+    array, index = slurm.get("SLURM_ARRAY_JOB_ID"), slurm.get("SLURM_ARRAY_TASK_ID")
+    if array and index:
+        return f"{array}_{index}"
+    return slurm.get("SLURM_JOB_ID")
