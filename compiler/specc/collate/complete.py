@@ -1,14 +1,15 @@
 """Hold what came back against what was expected: every task has one state and a reason.
 
 Pure. Runs of a bundle and of the bundles that rerun parts of it are merged only within one run id
-and one condition.
+and one condition; a cure that `on_failure` declared keeps the condition and is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from specc.collate.lineage import conditions, cure_of, lineage_of, parents_first
 from specc.collate.read import Found, Run
 from specc.collate.values import STATES, Source, State, TaskResult
 from specc.model import Json
@@ -21,8 +22,8 @@ _Key = tuple[str, str, str | None, str]
 def complete(found: Found) -> tuple[TaskResult, ...]:
     """Return one result for each task of each run, parents before their reruns."""
     merged: dict[_Key, TaskResult] = {}
-    for source in _parents_first(found.sources):
-        lineage = _lineage(source, found.sources)
+    for source in parents_first(found.sources):
+        lineage = lineage_of(source, found.sources)
         runs = [run for run in found.runs if run.source is source]
         for result in _results(source, lineage, runs):
             key = (lineage, result.run_id, result.condition_id, result.task_id)
@@ -56,44 +57,27 @@ def _line(task: TaskResult) -> dict[str, Json]:
     }
 
 
-def _parents_first(sources: Iterable[Source]) -> list[Source]:
-    by_id = {s.bundle_id: s for s in sources}
-
-    def depth(source: Source) -> int:
-        parent = by_id.get(source.parent or "")
-        return 0 if parent is None else 1 + depth(parent)
-
-    return sorted(by_id.values(), key=lambda s: (depth(s), s.bundle_id))
-
-
-def _lineage(source: Source, sources: Iterable[Source]) -> str:
-    by_id = {s.bundle_id: s for s in sources}
-    while (parent := by_id.get(source.parent or "")) is not None:
-        source = parent
-    return source.parent or source.bundle_id
-
-
 def _results(source: Source, lineage: str, runs: Sequence[Run]) -> Iterator[TaskResult]:
-    conditions = {shape["name"]: shape["condition_id"] for shape in source.manifest["shapes"]}
+    of_task = conditions(source)
     if not runs:
-        yield from (_blank(row, source, lineage, conditions) for row in source.tasks)
+        yield from (_blank(row, source, lineage, of_task) for row in source.tasks)
     for run in runs:
         for row in source.tasks:
-            blank = replace(_blank(row, source, lineage, conditions), run_id=run.run_id)
+            blank = replace(_blank(row, source, lineage, of_task), run_id=run.run_id)
             if (why := run.unreadable.get(row.task_id)) is not None:
                 yield replace(blank, state="invalid", reason=why)
             else:
                 yield _filled(blank, run.tasks[row.task_id], run)
 
 
-def _blank(row: TaskRow, source: Source, lineage: str, conditions: Mapping[str, str]) -> TaskResult:
+def _blank(row: TaskRow, source: Source, lineage: str, of_task: Mapping[str, str]) -> TaskResult:
     """Return a task as its bundle says it, before any run."""
     return TaskResult(
         task_id=row.task_id,
         lineage=lineage,
         bundle_id=source.bundle_id,
         run_id="",
-        condition_id=conditions.get(row.shape or ""),
+        condition_id=of_task.get(row.task_id),
         axes=row.axes,
         repetition=row.repetition,
         settings=row.settings,
@@ -107,6 +91,7 @@ def _blank(row: TaskRow, source: Source, lineage: str, conditions: Mapping[str, 
         failure=None,
         run_path=None,
         segments=(),
+        cure=cure_of(source, row.task_id),
     )
 
 
@@ -145,7 +130,11 @@ def _merge(first: TaskResult, second: TaskResult) -> TaskResult:
     """Return the first completion; without one, what was seen last."""
     if first.state == "completed" and second.state == "completed":
         again = f"{second.bundle_id} {second.run_id} {second.launch} attempt {second.attempt}"
-        return replace(first, duplicates=(*first.duplicates, again, *second.duplicates))
+        return replace(
+            first,
+            duplicates=(*first.duplicates, again, *second.duplicates),
+            others=(*first.others, second),
+        )
     if first.state == "completed" or second.attempts == 0:
         return first
     return replace(second, attempts=first.attempts + second.attempts)

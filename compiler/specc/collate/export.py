@@ -56,6 +56,7 @@ def write_tables(
     tables = {
         "tasks": keys,
         "cells": _cell_table(cells, keys),
+        "attempts": study.attempts,
         **{name: _keyed(one, keys) for name, one in frames.items()},
     }
     written = []
@@ -98,6 +99,7 @@ def _task_table(tasks: tuple[TaskResult, ...], cells: Iterable[Json]) -> pl.Data
         "attempts": [t.attempts for t in tasks],
         "launch": [t.launch for t in tasks],
         "duration_s": [t.duration_s for t in tasks],
+        "cure": [None if t.cure is None else json.dumps(t.cure, sort_keys=True) for t in tasks],
         "settings": [json.dumps(t.settings, sort_keys=True) for t in tasks],
     }
     types = {

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from specc.collate import export
+from specc.collate.attempts import all_attempts, attempt_table
 from specc.collate.complete import complete
 from specc.collate.contamination import contaminated
 from specc.collate.hardware import read_samples
@@ -17,7 +18,7 @@ from specc.collate.read import Found, read
 from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
 from specc.collate.summary import summarise
-from specc.collate.values import Collated, ResultsInvalid, Study
+from specc.collate.values import Collated, ResultsInvalid, Study, TaskResult
 from specc.model import Json
 
 Progress = Callable[[str], None]
@@ -68,7 +69,12 @@ def _study(found: Found) -> Study:
             f"bundles of different kinds: {', '.join(kinds)}",
             hint="collate each kind by itself: their numbers have no metric in common",
         )
-    tasks, records, damage = read_rows(complete(found), tables_room(kinds[0]).record_columns())
+    columns = tables_room(kinds[0]).record_columns()
+    tasks, records, damage = read_rows(complete(found), columns)
+    while any(task.state == "invalid" and task.others for task in tasks):
+        # a rerun did again what can't be read
+        tasks, records, more = read_rows(tuple(map(_second_choice, tasks)), columns)
+        damage = (*damage, *more)
     states = [launch for run in found.runs for launch in run.launches]
     launches = tuple(
         {**launch.info, "path": run.path}
@@ -81,11 +87,20 @@ def _study(found: Found) -> Study:
         sources=found.sources,
         tasks=tasks,
         records=records,
+        attempts=attempt_table(all_attempts(found), tasks),
         launches=launches,
         damage=(*found.damage, *damage),
         torn_lines=sum(state.torn_bytes > 0 for state in states),
         torn_bytes=sum(state.torn_bytes for state in states),
     )
+
+
+def _second_choice(task: TaskResult) -> TaskResult:
+    """Return the next bundle's completion of a task whose rows are damaged; any other as it is."""
+    if task.state != "invalid" or not task.others:
+        return task
+    second, *others = task.others
+    return replace(second, others=tuple(others), attempts=task.attempts + second.attempts)
 
 
 def _write_results(out: Path, summary: Json) -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,16 +56,19 @@ def read(paths: Sequence[Path]) -> Found:
             raise ResultsInvalid(
                 f"{path} is not a folder", hint="give bundles, their results, or both"
             )
-    found = sorted(map(_source, _bundles(paths)), key=lambda source: source.bundle_id)
+    given = list(map(_source, _bundles(paths)))
+    above = _parents_beside(given)
+    found = sorted([*given, *above], key=lambda source: source.bundle_id)
     sources = {source.bundle_id: source for source in found}
     if not sources:
         raise ResultsInvalid(
             f"no bundle at {', '.join(map(str, paths))}",
             hint="results alone don't say what was expected: give the bundle's folder as well",
         )
-    damage: list[Damage] = []
+    damage: list[Damage] = [*_missing_parents(sources)]
     runs = []
-    for folder in sorted(_runs(paths), key=lambda run: (run.bundle_id or "", run.run_id)):
+    places = [*paths, *(source.path for source in above)]
+    for folder in sorted(_runs(places), key=lambda run: (run.bundle_id or "", run.run_id)):
         source = sources.get(folder.bundle_id or "")
         if source is None:
             damage.append(_stranger(folder))
@@ -88,6 +91,37 @@ def _bundles(paths: Iterable[Path]) -> Iterator[Path]:
             if folder not in seen:
                 seen.add(folder)
                 yield folder
+
+
+def _parents_beside(given: Sequence[Source]) -> list[Source]:
+    """Return the bundles that given ones continue, where they stand beside them."""
+    known = {source.bundle_id for source in given}
+    found: list[Source] = []
+    waiting = list(given)
+    while waiting:
+        source = waiting.pop()
+        if source.parent is None or source.parent in known:
+            continue
+        beside = source.path.parent / source.parent
+        if (beside / MANIFEST).is_file():
+            parent = _source(beside)
+            if parent.bundle_id == source.parent:
+                known.add(parent.bundle_id)
+                found.append(parent)
+                waiting.append(parent)
+    return found
+
+
+def _missing_parents(sources: Mapping[str, Source]) -> Iterator[Damage]:
+    for source in sources.values():
+        if source.parent is not None and source.parent not in sources:
+            yield Damage(
+                file=source.bundle_id,
+                line=None,
+                message=f"it continues {source.parent}, which was not given and does not stand"
+                " beside it",
+                consequence="what was completed there is not counted; give that bundle as well",
+            )
 
 
 def _runs(paths: Iterable[Path]) -> Iterator[RunFolder]:

@@ -91,6 +91,11 @@ class TaskResult:
     """Where its rows stand; empty unless completed."""
     duplicates: tuple[str, ...] = ()
     """Further completions of the same work, not counted: "<bundle> <run> <launch> attempt n"."""
+    others: tuple[TaskResult, ...] = ()
+    """The same in later bundles of the line; the first counts if this one's rows are damaged."""
+    cure: Mapping[str, Json] | None = None
+    """What `on_failure` had changed for the attempt shown: {"task.memory": [old, new], "category",
+    "condition_id"}; None when nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,8 @@ class Study:
     """In matrix order within each series. Frames name a task by its place here."""
     records: pl.DataFrame
     """Every row of every completed task, with its `task`; columns as the kind's room says."""
+    attempts: pl.DataFrame
+    """One row for each attempt of each task, in every bundle and run; see `attempts`."""
     launches: tuple[Mapping[str, Json], ...]
     """The launch.json of every launch, with the `path` of its run's folder."""
     damage: tuple[Damage, ...]
