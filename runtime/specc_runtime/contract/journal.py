@@ -34,6 +34,7 @@ from .segments import LAUNCH_NAME, LAUNCH_PATH, SEGMENT
 
 _TASK = {"task_id": HEX16, "attempt": ordinal, "slot": count}
 _OUTPUT = {"output": record({"file": SAFE_PATH, "offset": count, "bytes": count})}
+_USAGE = {"usage": record({"max_rss_bytes": count, "user_s": positive, "system_s": positive})}
 _ARTEFACT = record({"path": SAFE_PATH, "bytes": count, "sha256": HEX64})
 
 EVENTS: Dict[str, Check] = {
@@ -51,7 +52,7 @@ EVENTS: Dict[str, Check] = {
             "duration_s": positive,
             "artefacts": list_of(_ARTEFACT),
         },
-        _OUTPUT,
+        {**_OUTPUT, **_USAGE},
     ),
     "task_failed": record(
         {
@@ -68,7 +69,7 @@ EVENTS: Dict[str, Check] = {
             "will_retry": boolean,
             "duration_s": nullable(positive),
         },
-        _OUTPUT,
+        {**_OUTPUT, **_USAGE},
     ),
     "task_reused": record({"task_id": HEX16, "launch": LAUNCH_PATH}),
     "task_not_run": record({"task_id": HEX16, "reason": text}),
@@ -81,6 +82,7 @@ EVENTS: Dict[str, Check] = {
         {"name": text},
     ),
     "gpu_set_aside": record({"gpu": text, "reason": text}),
+    "requeue": record({"granted": boolean, "detail": text}),
     "signal": record({"name": text, "seconds_left": nullable(number)}),
     "launch_ended": record({"exit_code": count, "reason": nullable(text), "counts": map_of(count)}),
 }

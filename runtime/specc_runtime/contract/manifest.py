@@ -83,7 +83,8 @@ _SHAPE = record(
         "waves": count,
         "shards": count,
         "fixtures": list_of(_FIXTURE),
-    }
+    },
+    {"arrays": list_of(record({"script": SAFE_PATH, "first": count, "count": ordinal}))},
 )
 _ENVIRONMENT = record({"mode": one_of("wheelhouse", "container", "inherit")})
 _INPUT = record({"name": text, "at": one_of("desk", "cluster"), "path": text})
@@ -116,6 +117,7 @@ _PREDICATE = record(
         "profile": nullable(map_of(anything)),
         "cures": map_of(_CURE),
         "borrowed": nullable(_BORROWED),
+        "pilot": boolean,
     },
 )
 check_manifest = record(

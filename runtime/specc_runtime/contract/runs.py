@@ -45,6 +45,8 @@ class AttemptState:
     artefacts: Tuple[Mapping[str, Any], ...]
     output: Optional[Mapping[str, Any]] = None
     """{"file", "offset", "bytes"} of what it printed, in its launch folder; None in old journals."""
+    usage: Optional[Mapping[str, Any]] = None
+    """What it used of its node: `max_rss_bytes`, `user_s`, `system_s`; None when not known."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class LaunchState:
     """The `launch_ended` event; None while it runs, or when it was killed."""
     torn_bytes: int
     events: int
+    last_epoch_ns: Optional[int] = None
+    """When its last event was written, by the node's clock; for display only. None without one."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,8 @@ def _read_launch(
     for key, event in started.items():
         entry = found.setdefault(key[0], _Open())
         entry.attempts.append(_attempt(folder, event, None, saved.get(key), outcome=outcome))
-    return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events))
+    last = int(journal.events[-1]["epoch_ns"]) if journal.events else None
+    return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events), last)
 
 
 def _read_files(
@@ -237,6 +242,7 @@ def _attempt(
         failure=end if failed else None,
         progress=saved["progress"] if saved is not None else None,
         artefacts=tuple(end["artefacts"]) if completed and end is not None else (),
+        usage=end.get("usage") if end is not None else None,
         output=(end or start).get("output"),
     )
 
