@@ -36,6 +36,8 @@ class Books:
             slot.number: OutputFile(os.path.join(folder, f"output.{slot.number}.log"))
             for slot in slots
         }
+        self.gained = 0
+        """Tasks completed and checkpoints saved in this launch: what a requeue goes on from."""
         self._unsynced: Set[int] = set()
         self._next_sync = 0.0
 
@@ -58,14 +60,17 @@ class Books:
         )
 
     def checkpoint(self, running: Running, report: Mapping[str, Any]) -> None:
+        self.gained += 1
+        running.saved = True
         segments, progress = report["segments"], report["progress"]
         self._write("task_checkpoint", running, segments=segments, progress=progress)
         self.journal.sync()
 
     def completed(self, running: Running, report: Mapping[str, Any]) -> None:
+        self.gained += 1
         self._unsynced.add(running.slot.number)
-        names = ("segments", "duration_s", "artefacts")
-        told = {name: report[name] for name in names}
+        names = ("segments", "duration_s", "artefacts", "usage")
+        told = {name: report[name] for name in names if name in report}
         self._write("task_completed", running, **told, output=running.output.place())
         self._progress.task_completed()
 

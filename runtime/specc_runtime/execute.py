@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Optional, Tuple
+from dataclasses import replace
+from typing import Optional
 
 from .contract import categories
 from .contract.fields import Damage
-from .contract.runs import RunState, fold
-from .contract.tasks import TaskRow, shard_tasks
+from .contract.runs import fold
+from .contract.tasks import shard_tasks
 from .journal import FULL, Journal, JournalLost
 from .launch_folder import new_folder, write_launch
 from .lease import Held, Lease, take
 from .log import Log, say
 from .progress import Progress, terminal_mode
+from .requeue import requeue
 from .setting import Setting
 from .signals import Signals
-from .todo import what_is_left
-from .work import work
+from .todo import Left, what_is_left
+from .work import Outcome, work
 
 
 def run_shard(setting: Setting, shard_id: str, only: Optional[str] = None) -> int:
@@ -39,7 +41,14 @@ def run_shard(setting: Setting, shard_id: str, only: Optional[str] = None) -> in
         return _no_results(error, shard)
     try:
         before = fold(setting.run, rows, shard_id=shard_id, ended=True)
-        return _launch(setting, shard_id, rows, before, lease)
+        left = what_is_left(
+            rows,
+            before,
+            setting.manifest.predicate["on_failure"],
+            again=setting.again or only is not None,
+            job_id=setting.allocation.job_id,
+        )
+        return _launch(setting, shard_id, left, lease)
     except Damage as damage:
         say(
             f"an earlier launch's journal is damaged, so nothing can be said to be done: {damage}\n"
@@ -61,38 +70,43 @@ def _no_results(error: OSError, shard: str) -> int:
     return categories.EXIT_TRY_AGAIN if error.errno in FULL else categories.EXIT_USAGE
 
 
-def _launch(
-    setting: Setting, shard_id: str, rows: Tuple[TaskRow, ...], before: RunState, lease: Lease
-) -> int:
+def _launch(setting: Setting, shard_id: str, left: Left, lease: Lease) -> int:
     folder, name = new_folder(setting.run, shard_id)
     log = Log(os.path.join(folder, "log.jsonl"))
-    done = [state for state in before.tasks.values() if state.done is not None]
     signals = Signals()
     try:
         write_launch(setting, shard_id, folder, name)
         journal = Journal(os.path.join(folder, "events.jsonl"))
-        journal.write("launch_started", launch=name, tasks=len(rows), done=len(done))
-        for state in done:
-            if state.done is not None:
-                journal.write("task_reused", task_id=state.task_id, launch=state.done.launch)
+        journal.write("launch_started", launch=name, tasks=left.total, done=len(left.done))
+        for task_id, launch in left.done:
+            journal.write("task_reused", task_id=task_id, launch=launch)
         progress = Progress(
             os.path.join(folder, "progress.json"),
-            total=len(rows),
-            done=len(done),
+            total=left.total,
+            done=len(left.done),
             mode=terminal_mode(os.environ),
             label=shard_id,
         )
-        code, reason = work(
-            setting, what_is_left(rows, before), folder, f"{shard_id}/{name}",
-            journal=journal, log=log, progress=progress, signals=signals, lease=lease,
-        )  # fmt: skip
+        progress.failed = len(left.given_up)
+        outcome = Outcome(categories.EXIT_OK, "all tasks were done before")
+        if left.todo:
+            outcome = work(
+                setting, left.todo, folder, f"{shard_id}/{name}",
+                journal=journal, log=log, progress=progress, signals=signals, lease=lease,
+            )  # fmt: skip
+        elif not left.given_up:
+            say(f"{shard_id}: all tasks were done before")
+        outcome = _with_given_up(outcome, len(left.given_up), log)
+        if outcome.exit_code == categories.EXIT_TRY_AGAIN:
+            _go_on(setting, outcome, journal, log)
         counts = {
             "completed": progress.completed,
             "failed": progress.failed,
             "stopped": progress.stopped,
             "not_run": progress.not_run,
         }
-        journal.write("launch_ended", exit_code=code, reason=reason, counts=counts)
+        code = outcome.exit_code
+        journal.write("launch_ended", exit_code=code, reason=outcome.reason, counts=counts)
         journal.close()
         return code
     except (JournalLost, OSError) as error:
@@ -101,3 +115,37 @@ def _launch(
     finally:
         signals.close()
         log.close()
+
+
+def _with_given_up(outcome: Outcome, given_up: int, log: Log) -> Outcome:
+    """Count the tasks that no launch takes up any more: a shard that has some did not succeed."""
+    if not given_up:
+        return outcome
+    tasks = "1 task has" if given_up == 1 else f"{given_up} tasks have"
+    log.warning(
+        f"{tasks} used up the attempts that on_failure allows, so nothing was tried again; "
+        "`specc rerun` makes a bundle that cures what can be, --again tries once more as it is"
+    )
+    if outcome.exit_code != categories.EXIT_OK:
+        return outcome
+    return replace(outcome, exit_code=categories.EXIT_FAILED, reason=f"{tasks} failed before")
+
+
+def _go_on(setting: Setting, outcome: Outcome, journal: Journal, log: Log) -> None:
+    """Requeue this job where that leads on; else say how the work goes on."""
+    job_id = setting.allocation.job_id
+    by_hand = "to go on: ./submit.sh --resume"
+    if not (outcome.out_of_time and setting.own_job and job_id):
+        log.info(by_hand)
+        return
+    if not outcome.gained:
+        # the next start would get just as far
+        log.warning(f"nothing was completed in this time, so the job is not requeued; {by_hand}")
+        return
+    journal.sync()
+    answer = requeue(job_id)
+    journal.write("requeue", granted=answer.granted, detail=answer.detail)
+    if answer.granted:
+        log.warning("work is left: Slurm starts this job again")
+    else:
+        log.warning(f"Slurm does not requeue this job ({answer.detail}); {by_hand}")

@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shard.add_argument("--bundle", required=True)
     shard.add_argument("--shape", required=True)
+    shard.add_argument("--own-job", action="store_true", help="the Slurm job runs nothing else")
     which = shard.add_mutually_exclusive_group(required=True)
     which.add_argument("--shard", type=int, metavar="N")
     which.add_argument("--all", action="store_true")
@@ -184,6 +185,8 @@ def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
         network=facts["network"],
         verified=facts["verified"],
         inputs=facts["inputs"],
+        again=os.environ.pop("SPECC_AGAIN", "") not in ("", "0"),
+        own_job=options.own_job,
     )
     cached = caches.Caches()
     try:

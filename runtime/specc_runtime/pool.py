@@ -24,7 +24,8 @@ from .running import Place, Running, Todo
 from .signals import Signals
 from .slots import Slot
 from .starting import Starter
-from .verdict import SPARED, may_retry, verdict
+from .usage import Usage
+from .verdict import SPARED, STOPPED, may_retry, verdict
 
 _LOOK_EVERY_S = 1.0
 _HELLO_S = 60.0
@@ -44,7 +45,7 @@ class Pool:
         books: Books,
         fixtures: Fixtures,
         signals: Signals,
-        seconds_left: Callable[[], Optional[float]],
+        end: Deadline,
         beat: Callable[[], bool],
         keep: Iterable[int],
     ) -> None:
@@ -57,15 +58,12 @@ class Pool:
         self._fixtures = fixtures
         self._starter = Starter(place, books, fixtures, signals)
         self._signals = signals
-        self._end = Deadline(
-            seconds_left,
-            grace_s=place.grace_s,
-            estimate_s=place.shape["task"]["estimate_s"],
-        )
+        self._end = end
         self._beat = beat
         self._keep: Set[int] = set(keep)
         self._running: List[Running] = []
         self._ended: Dict[int, int] = {}
+        self._usage = Usage()
         self._oom = OomCounter()
         self._selector = selectors.DefaultSelector()
         self._selector.register(signals.fd, selectors.EVENT_READ)
@@ -226,16 +224,16 @@ class Pool:
         self._set_aside(self._health.failed(running, fields["category"]))
         if fields["category"] == "disk":
             self._stop_handing_out(DISK_FULL)
-        used = running.todo.used + (fields["category"] not in SPARED)
-        again = fields["category"] in SPARED or may_retry(self._place.on_failure, used, fields)
-        retry = self.stopping is None and again
+        tried = running.todo.used + (fields["category"] not in SPARED)
+        again = fields["category"] in SPARED or may_retry(self._place.on_failure, tried, fields)
+        retry = self.stopping is None and again and fields["category"] not in STOPPED
         used = self._usage.of(running.pid)
         self._books.failed(running, {**fields, **used}, will_retry=retry)
         if retry:
             todo = running.todo
             # whoever made a device fault, or suffered from one, does so to nobody the next time
             alone = todo.alone or fields["category"] in ("gpu", "gpu_neighbour")
-            self._queue.append(Todo(todo.row, todo.attempt + 1, todo.resume, alone, used))
+            self._queue.append(Todo(todo.row, todo.attempt + 1, todo.resume, alone, tried))
         elif self.stopping is not None and again:
             self.again += 1
         else:
@@ -284,9 +282,7 @@ class Pool:
     def _look_at_the_end(self) -> None:
         if self._end.is_here():
             self._stop(DEADLINE)
-            return
-        no_more = self._end.no_more()
-        if self._queue and no_more is not None:
+        elif self._queue and (no_more := self._end.no_more()) is not None:
             self._stop_handing_out(no_more)
 
     def _stop(self, reason: str) -> None:

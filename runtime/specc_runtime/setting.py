@@ -27,3 +27,7 @@ class Setting:
     verified: str
     inputs: Mapping[str, Any]
     """What the inputs at the cluster were found to be, by name; see `arrivals`."""
+    again: bool
+    """Tasks that were given up get one more attempt."""
+    own_job: bool
+    """The Slurm job is one element of this bundle's array: it may requeue itself."""

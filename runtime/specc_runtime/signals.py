@@ -99,6 +99,10 @@ class Signals:
         """True when a signal arrived that `take` has not handed out."""
         return bool(self._arrived)
 
+    def other_than(self, name: str) -> bool:
+        """Tell whether any other signal ever arrived."""
+        return any(seen != name for seen in _SEEN)
+
     def wait(self, seconds: float) -> bool:
         """Wait until a signal has arrived, at most so long; True when one has."""
         end = time.monotonic() + seconds

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, List, Sequence
+from typing import Any, List, Sequence, Set
 
 from . import worker
 from .books import Books
@@ -25,6 +25,7 @@ class Starter:
         self._books = books
         self._fixtures = fixtures
         self._signals = signals
+        self._used: Set[int] = set()
 
     def start(self, todo: Todo, slot: Slot, others: Sequence[Running]) -> Running:
         """Start an attempt. Raises OSError when its records can't be written.
@@ -36,6 +37,8 @@ class Starter:
         records_fd = file.open()
         neighbours = [running.task_id for running in others]
         running = Running(todo, slot, self._books.output(slot, todo), neighbours)
+        running.first = slot.number not in self._used
+        self._used.add(slot.number)
         limit_s = self._place.shape["task"]["time_limit_s"]
         if limit_s is not None:
             running.limit = running.started + limit_s

@@ -102,14 +102,20 @@ def _look_at_memory(
     return use.full and all(folder.kills() is None for folder in folders)
 
 
+STOPPED = ("preempted", "cancelled", "disk")
+"""Failures that another launch gets past, but not this one."""
+SPARED = (*STOPPED, "gpu_neighbour")
+"""Failures that are no fault of the task: they use up none of its attempts."""
+
+
 def may_retry(
-    rules: Mapping[str, Mapping[str, Any]], attempt: int, failure: Mapping[str, Any]
+    rules: Mapping[str, Mapping[str, Any]], used: int, failure: Mapping[str, Any]
 ) -> bool:
-    """Tell whether `on_failure` allows another attempt after this one (1, 2, …) failed."""
+    """Tell whether `on_failure` allows another attempt once so many were used up."""
     if not failure["transient"]:
         return False
     rule = rules.get(failure["category"]) or rules.get("transient") or {}
-    return attempt < int(rule.get("attempts", 1))
+    return used < int(rule.get("attempts", 1))
 
 
 def _message(evidence: Evidence, cause: Cause, task: Mapping[str, Any]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import List, Mapping, Optional, Tuple
+from dataclasses import dataclass
+from typing import Mapping, Optional, Sequence
 
 from . import limits
 from .books import Books
 from .contract import categories
+from .deadline import ENDS, WARNING, Deadline
 from .fixtures import FixtureFailed, Fixtures
 from .journal import Journal
 from .lease import Lease
@@ -23,9 +25,22 @@ from .slots import NoDevice, make_slots
 _GRACE_S = 10.0
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How the work of a launch ended."""
+
+    exit_code: int
+    reason: Optional[str]
+    """Why it is not all done; None when it is."""
+    out_of_time: bool = False
+    """True when only the end of the allocation stopped it."""
+    gained: int = 0
+    """Tasks completed and checkpoints saved."""
+
+
 def work(
     setting: Setting,
-    todo: List[Todo],
+    todo: Sequence[Todo],
     folder: str,
     launch: str,
     *,
@@ -34,11 +49,8 @@ def work(
     progress: Progress,
     signals: Signals,
     lease: Lease,
-) -> Tuple[int, Optional[str]]:
-    """Run the tasks; returns the exit code and, unless all went well, why."""
-    if not todo:
-        say(f"{launch.partition('/')[0]}: all tasks were done before")
-        return categories.EXIT_OK, "all tasks were done before"
+) -> Outcome:
+    """Run the tasks of which there is at least one."""
     try:
         slots = make_slots(setting.shape, os.environ)
     except NoDevice as error:
@@ -46,7 +58,7 @@ def work(
         for each in todo:
             journal.write("task_not_run", task_id=each.row.task_id, reason=str(error))
         progress.not_run += len(todo)
-        return categories.EXIT_FAILED, str(error)
+        return Outcome(categories.EXIT_FAILED, str(error))
     if len(slots) < setting.shape["slots"]:
         log.warning(f"{len(slots)} of {setting.shape['slots']} slots fit this machine")
     limits.adopt_orphans()
@@ -59,6 +71,11 @@ def work(
     def waiting() -> bool:
         return not lease.beat() or signals.waiting()
 
+    end = Deadline(
+        setting.allocation.seconds_left,
+        grace_s=place.grace_s,
+        estimate_s=setting.shape["task"]["estimate_s"],
+    )
     try:
         fixtures.start(slots[0].env, [journal.fd, *signals.fds], waiting)
         pool = Pool(
@@ -68,7 +85,7 @@ def work(
             books=books,
             fixtures=fixtures,
             signals=signals,
-            seconds_left=setting.allocation.seconds_left,
+            end=end,
             beat=lease.beat,
             keep=[sampler.pid] if sampler is not None and sampler.pid else [],
         )
@@ -77,23 +94,27 @@ def work(
         for each in todo:
             journal.write("task_not_run", task_id=each.row.task_id, reason=str(error))
         progress.not_run += len(todo)
-        return categories.EXIT_FAILED, str(error)
+        return Outcome(categories.EXIT_FAILED, str(error))
     finally:
         books.close()
         fixtures.stop()
         if sampler is not None:
             sampler.stop()
-    return _exit_code(pool)
+    return _outcome(pool, books, signals)
 
 
-def _exit_code(pool: Pool) -> Tuple[int, Optional[str]]:
+def _outcome(pool: Pool, books: Books, signals: Signals) -> Outcome:
     if pool.stopping == "SIGINT":
-        return categories.EXIT_INTERRUPTED, pool.stopping
+        return Outcome(categories.EXIT_INTERRUPTED, pool.stopping)
     if pool.again:
-        return categories.EXIT_TRY_AGAIN, pool.stopping
+        # whoever sent another signal cancels this job, or has Slurm start it again
+        in_time = pool.stopping in ENDS and not signals.other_than(WARNING)
+        return Outcome(
+            categories.EXIT_TRY_AGAIN, pool.stopping, out_of_time=in_time, gained=books.gained
+        )
     if pool.failed:
-        return categories.EXIT_FAILED, f"{pool.failed} tasks failed"
-    return categories.EXIT_OK, None
+        return Outcome(categories.EXIT_FAILED, f"{pool.failed} tasks failed")
+    return Outcome(categories.EXIT_OK, None)
 
 
 def _place(setting: Setting, folder: str, launch: str) -> Place:
@@ -110,6 +131,7 @@ def _place(setting: Setting, folder: str, launch: str) -> Place:
         env={},
         grace_s=_grace_s(os.environ),
         in_slurm=setting.allocation.job_id is not None,
+        own_job=setting.own_job,
     )
 
 
