@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.problems import BundleInvalid, ExitCode
-from specc.status import RunStatus, read_status
+from specc.watching.status import RunStatus, read_status
 from specc_runtime.contract.fields import Damage
 from specc_runtime.contract.manifest import read_manifest
 

@@ -60,8 +60,10 @@ def run(
 ) -> Answer:
     """Run a bundle here, CPU first; finished tasks are kept."""
     from specc.local_run import LocalRun, run_here
-    from specc.status import as_json as status_json
-    from specc.status import as_text, chosen_run, read_status
+    from specc.watching.find import chosen_run
+    from specc.watching.status import read_status
+    from specc.watching.words import as_json as status_json
+    from specc.watching.words import as_text
 
     wanted = LocalRun(bundle=bundle, run_id=chosen_run(run_id), network=network, results=results)
     with watched_run() as listener:
@@ -71,13 +73,31 @@ def run(
 
 
 @verb
-def status(bundle: BundlePath, run_id: RunId = None, results: ResultsPath = None) -> Answer:
-    """Tell how far a run is, from its files alone."""
-    from specc.status import as_json as status_json
-    from specc.status import as_text, read_status
+def status(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Bundles, runs, or folders of results."),
+    ],
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="Name of the run; default: the newest.")
+    ] = None,
+    results: ResultsPath = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare finished rows with their hashes as well.")
+    ] = False,
+) -> Answer:
+    """Tell how far runs are, from their files and Slurm's queue."""
+    from specc.watching.find import find_targets
+    from specc.watching.status import status_of
+    from specc.watching.words import as_json as status_json
+    from specc.watching.words import as_text, total_text
 
-    found = read_status(bundle, run_id=run_id, results=results)
-    return Answer(text=as_text(found), data=status_json(found))
+    targets = find_targets(paths, run_id=run_id, results=results)
+    found = [status_of(each, check=check) for each in targets]
+    if len(found) == 1:
+        return Answer(text=as_text(found[0]), data=status_json(found[0]))
+    blocks = [*(as_text(each) for each in found), total_text(found)]
+    return Answer(text="\n".join(blocks), data={"runs": [status_json(each) for each in found]})
 
 
 @verb

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from specc.local_run import Listener
-    from specc.status import RunStatus
+    from specc.watching.status import RunStatus
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 

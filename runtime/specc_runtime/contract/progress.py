@@ -74,6 +74,8 @@ class Totals:
     """Those of not_run that the task table leaves out; the others wait for a later launch."""
     stopped: int = 0
     """Ended by what surrounds them, not by a fault of their own; a later launch goes on."""
+    unknown: int = 0
+    """Started, and nobody can say whether they still run; told apart only by who asks Slurm."""
 
     @property
     def done(self) -> int:
