@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .cgroup import memory_folders, memory_use
 from .classify import Cause, Evidence, classify
+from .contract import categories
 from .limits import signal_name
 from .running import Running
 
@@ -104,8 +105,7 @@ def _look_at_memory(
 
 STOPPED = ("preempted", "cancelled", "disk")
 """Failures that another launch gets past, but not this one."""
-SPARED = (*STOPPED, "gpu_neighbour")
-"""Failures that are no fault of the task: they use up none of its attempts."""
+SPARED = categories.SPARED
 
 
 def may_retry(

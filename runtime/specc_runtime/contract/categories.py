@@ -34,6 +34,9 @@ TRANSIENT = frozenset({"preempted", "node", "gpu", "gpu_neighbour"})
 STOPPED = frozenset({"preempted", "cancelled"})
 """Categories that tell how an attempt was stopped, and nothing about its task."""
 
+SPARED = ("preempted", "cancelled", "disk", "gpu_neighbour")
+"""Failures that are no fault of the task: they use up none of its attempts."""
+
 SUGGESTIONS: Dict[str, str] = {
     "oom_host": "raise task.memory, or lower what one task holds in memory",
     "oom_gpu": "lower the batch size, or raise task.gpu_memory",
@@ -57,7 +60,7 @@ SUGGESTIONS: Dict[str, str] = {
 STATES = ("completed", "failed", "running", "not_run", "missing", "invalid")
 """What a task's journal lines add up to; see `runs.TaskState`."""
 
-FIXTURES = ("warm_parent",)
+FIXTURES = ("warm_parent", "mps", "server")
 """What a shard may start before its tasks; `fixtures.TYPES` of the node starts them."""
 
 SCHEMA_VERSION = 1
