@@ -76,6 +76,11 @@ def make_cells(
                 "settings": first.settings,
                 "repetitions": {"expected": len(members), **states},
                 "tasks": [m.task_id for m in members],
+                "cured": [
+                    {"task_id": m.task_id, **m.cure}
+                    for m in members
+                    if m.cure is not None and m.state == "completed"
+                ],
                 "verdict": main["verdict"] if main else "NO_DATA",
                 "verdict_reason": main["verdict_reason"] if main else _why_no_data(members),
                 "metrics": values,

@@ -5,10 +5,14 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from specc.language.units import amount
 from specc.model import Json
+
+CURED = "cured"
+"""Kind of an entry whose number comes, in part, from tasks that ran under a cure."""
 
 
 def with_notes(table: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +37,21 @@ def with_notes(table: dict[str, Any]) -> dict[str, Any]:
     return {**table, "columns": columns, "rows": marked, "folded": folded, "notes": list(numbers)}
 
 
+def cured_text(cures: Sequence[Mapping[str, Json]]) -> str:
+    """Say under which changed resources completed tasks of a point ran: "2 of them with …"."""
+    counts: dict[str, int] = {}
+    for cure in cures:
+        changes = ", ".join(
+            f"{name} {amount(name, value[0])} → {amount(name, value[1])}"
+            for name, value in sorted(cure.items())
+            if isinstance(value, list)
+        )
+        text = f"{changes}: cure of {cure['category']} by on_failure"
+        counts[text] = counts.get(text, 0) + 1
+    return "; ".join(f"{count} ran with {text}" for text, count in counts.items())
+
+
 def _marked(entry: Mapping[str, Json], numbers: dict[str, int]) -> dict[str, Json]:
-    if entry["kind"] != "missing" or not entry["note"]:
+    if entry["kind"] not in ("missing", CURED) or not entry["note"]:
         return dict(entry)
     return {**entry, "mark": numbers.setdefault(entry["note"], len(numbers) + 1)}

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specc.collate.notes import with_notes
+from specc.collate.notes import CURED, cured_text, with_notes
 from specc.kinds.sentences import is_number, number, point, quantity, visible
 from specc.model import Json
 
@@ -80,7 +80,13 @@ def results(summary: Mapping[str, Json]) -> Table:
         trace = f"{cell['cell']} {cell['run_id'] or DASH} {(cell['condition_id'] or DASH)[:8]}"
         done = cell["repetitions"]["completed"]
         values = [_value(cell["metrics"].get(m["name"])) for m in shown]
-        count = _entry(f"{done}/{cell['repetitions']['expected']}", sort=done)
+        cures = cell.get("cured") or ()
+        count = _entry(
+            f"{done}/{cell['repetitions']['expected']}",
+            sort=done,
+            note=cured_text(cures),
+            kind=CURED if cures else "",
+        )
         rows.append([*_points(summary, cell), verdict, count, *values, _entry(trace, kind="trace")])
     return with_notes(_table(columns, rows))
 

@@ -51,3 +51,12 @@ def format_size(size: int) -> str:
             share = size / _BYTES[unit]
             return f"{share:.0f}{unit}" if size % _BYTES[unit] == 0 else f"{share:.1f}{unit}"
     return f"{size}B"
+
+
+def amount(resource: str, value: float | None) -> str:
+    """Return a resource of a task as people write it: "task.memory" 2**30 -> "1GiB"."""
+    if value is None:
+        return "none"
+    if resource.endswith("memory"):
+        return format_size(int(value))
+    return format_duration(value) if resource.endswith("time_limit") else f"{value:g}"
