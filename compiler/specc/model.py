@@ -291,6 +291,8 @@ class Plan:
     gpu_hours: float | None
     """Upper bound from estimates; None when a task has no estimate."""
     core_hours: float | None
+    pilot: bool = False
+    """True: a few tasks of the spec, run to learn what all of them need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specc.bundling.provenance import provenance
@@ -22,6 +22,10 @@ from specc.stages.seal import seal
 from specc.stages.survey import survey, with_environments
 from specc.stages.validate import validate
 from specc.stages.write import write
+
+
+Shrink = Callable[[Spec, Expansion], Expansion]
+"""Chooses tasks, for instance those of a pilot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +80,13 @@ def compile_spec(
     out: Path,
     only: Mapping[str, tuple[Json, ...]] | None = None,
     only_reason: str | None = None,
+    shrink: Shrink | None = None,
     progress: Progress | None = None,
 ) -> Compiled:
     """Turn a spec into a bundle under `out`. Raises SpecInvalid, BundleInvalid.
 
     What the lock beside the spec lacks is resolved and fetched first, and the lock is written.
+    shrink: which tasks a pilot takes; the bundle is then marked as one.
     """
     document = parse_spec(path)
     problems = stop_on_errors(validate(document))
@@ -92,6 +98,8 @@ def compile_spec(
     problems = stop_on_errors((*problems, *found))
     expansion, found = _expand(spec, facts)
     problems = stop_on_errors((*problems, *found))
+    if shrink is not None:
+        expansion = shrink(spec, expansion)
     used = _environments_used(expansion)
     lock = lock_environments(spec, used, lock, progress=progress)
     _keep(lock, known, path)
@@ -99,6 +107,7 @@ def compile_spec(
     problems = stop_on_errors((*problems, *found))
     plan, found = make_plan(spec, facts, expansion)
     problems = stop_on_errors((*problems, *found))
+    plan = replace(plan, pilot=shrink is not None)
     bundle = seal(plan, render(plan, rooms=plan_room(spec.kind).RUNTIME_ROOMS))
     target = write(bundle, out, provenance=provenance(document), progress=progress)
     return Compiled(path=target, bundle=bundle, problems=problems)

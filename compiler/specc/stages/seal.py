@@ -110,6 +110,7 @@ def _predicate(plan: Plan, files: Sequence[BundleFile]) -> dict[str, Json]:
             for declared in spec.data.get("inputs") or ()
         ],
         "code": None if code is None else {"tree": code.tree, "path": "code"},
+        **({"pilot": True} if plan.pilot else {}),
         # a rerun checks its cures against it, wherever the profile's file is by then
         "profile": spec.profile,
     }
