@@ -12,7 +12,7 @@ def _start() -> int:
     from specc_runtime.signals import Stopped, raise_on_stop
 
     try:
-        if sys.argv[1:2] == ["shard"]:
+        if sys.argv[1:2] in (["shard"], ["rank"]):
             raise_on_stop()
         from specc_runtime.launch import main
 

@@ -66,6 +66,17 @@ class Attempt:
         self.bundle = Path(order["bundle"])
         self.environment: Mapping[str, str] = order["env"]
         """Variables that were set for this attempt (already in os.environ)."""
+        self.rank = 0
+        """0, 1, … below `world_size`: which of the task's processes this is."""
+        self.world_size = 1
+        """Processes that do the task together."""
+        self.local_rank = 0
+        """0, 1, … below `local_world_size`, on this node."""
+        self.local_world_size = 1
+        self.node_rank = 0
+        self.node: Optional[str] = None
+        """This node's name among those of a wide task; None where a task is one process."""
+        self._take_rank(order.get("rank"))
         self.output_fd = 1
         """Descriptor whose text ends in output.<slot>.log, capped; a child's stdout and stderr."""
         self._run = Path(order["run"])
@@ -80,9 +91,20 @@ class Attempt:
             launch=order["launch"],
             file=order["records"]["file"],
             offset=order["records"]["offset"],
-            head={"task_id": self.task.task_id, "attempt": self.number},
+            head=self._head(),
         )
         self._write = self._records.write
+
+    def _take_rank(self, told: Optional[Mapping[str, Any]]) -> None:
+        if told is not None:
+            self.rank, self.world_size = told["rank"], told["world_size"]
+            self.local_rank, self.local_world_size = told["local_rank"], told["local_world_size"]
+            self.node_rank, self.node = told["node_rank"], told["node"]
+
+    def _head(self) -> Dict[str, Any]:
+        """Return what stands in every row."""
+        head: Dict[str, Any] = {"task_id": self.task.task_id, "attempt": self.number}
+        return head if self.node is None else {**head, "rank": self.rank}
 
     def record(self, type: str, /, **fields: Any) -> None:
         """Append one measured row; it reaches the operating system before this returns."""
@@ -112,10 +134,15 @@ class Attempt:
         return folder
 
     def keep(self, name: str) -> Path:
-        """Return the path for a file to keep with the results. Raises ValueError outside it."""
+        """Return the path for a file to keep with the results. Raises ValueError outside it.
+
+        Files of rank r > 0 stand in a folder `rank<r>` of their own.
+        """
         parts = Path(name).parts
         if not parts or Path(name).is_absolute() or ".." in parts:
             raise ValueError(f"{name!r}: give a relative path without ..")
+        if self.rank:
+            name = f"rank{self.rank}/{name}"
         path = self._launch / "tasks" / self.task.task_id / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if name not in self._kept:
@@ -134,9 +161,16 @@ class Attempt:
         return progress
 
     def checkpoint(self, **progress: Any) -> None:
-        """Vouch for all rows so far: they survive if this attempt dies and another resumes."""
+        """Vouch for all rows so far: they survive if this attempt dies and another resumes.
+
+        Of several ranks each calls it, rank 0 last: its call counts, with its progress.
+        """
         self._records.sync()
-        self.report("checkpoint", segments=self.segments(), progress=progress)
+        self.vouch(self.segments(), progress)
+
+    def vouch(self, segments: List[Dict[str, Any]], progress: Mapping[str, Any]) -> None:
+        """Report a checkpoint of these segments. For the runtime's own use."""
+        self.report("checkpoint", segments=segments, progress=progress)
 
     def log(self, message: str, **fields: Any) -> None:
         """Write a line to the launch's log.jsonl."""
@@ -145,6 +179,11 @@ class Attempt:
     def segments(self) -> List[Dict[str, Any]]:
         """Segments of all rows that count, those of a resumed checkpoint first."""
         return [*self._earlier, self._records.segment()]
+
+    @property
+    def private_fds(self) -> Sequence[int]:
+        """Descriptors that no process but this one may hold. For the runtime's own use."""
+        return (self._report_fd, self._records.fd)
 
     def end(self) -> int:
         """Size of the records file that this attempt knows of [bytes]."""

@@ -13,7 +13,7 @@ from typing import Any, List, Mapping, Optional
 from .contract.categories import CATEGORIES, SUGGESTIONS, TRANSIENT
 from .device_errors import ACCELERATOR_ERRORS, NETWORK_ERRORS, OUT_OF_MEMORY, device_category
 
-_CRASHES = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP")
+CRASHES = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP")
 _KILLED = 128 + 9  # what a shell exits with when its child got SIGKILL
 _FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN_ERRNO = (errno.EIO, errno.ESTALE, errno.EREMOTEIO)
@@ -87,7 +87,7 @@ def _silent(evidence: Evidence) -> str:
     """Name the cause of an end without a word."""
     if evidence.signal == "SIGKILL":
         return "oom_host" if _memory_ran_out(evidence) else "unknown"
-    if evidence.signal in _CRASHES or evidence.exit_code:
+    if evidence.signal in CRASHES or evidence.exit_code:
         return "program"
     return "unknown"
 

@@ -12,9 +12,9 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from . import caches, isolate, signals
+from . import caches, gathering, isolate, places, ranks, signals
 from .arrivals import check_inputs
 from .building import EnvironmentFailed
 from .contract import categories
@@ -23,8 +23,9 @@ from .contract.lenders import with_lender
 from .contract.manifest import Manifest, read_manifest
 from .contract.tasks import TaskRow, read_tasks
 from .contract.verify import Verdict, verify
-from .environment import Prepared, prepare, stamps_root
+from .environment import Prepared, environments_root, prepare, stamps_root
 from .execute import run_shard
+from .link import LinkLost
 from .log import say
 from .setting import Setting
 from .slots import NoDevice, make_slots
@@ -58,6 +59,8 @@ def main(argv: Sequence[str]) -> int:
         run = run_id()
         entered = os.environ.pop(_ENTERED, None)
         facts = json.loads(entered) if entered is not None else _first_part(options)
+        if options.verb == "rank":
+            return _serve_ranks(options, facts)
         return _second_part(options, run, facts)
     except (Damage, EnvironmentFailed, NoDevice) as error:
         say(str(error))
@@ -87,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--shard", type=int, metavar="N")
     which.add_argument("--all", action="store_true")
     which.add_argument("--task", metavar="ID")
+    rank = verbs.add_parser(
+        "rank", help="the part of a wide task that runs on this node", allow_abbrev=False
+    )
+    rank.add_argument("--bundle", required=True)
+    rank.add_argument("--shape", required=True)
     how = shard.add_mutually_exclusive_group()
     how.add_argument("--shell", action="store_true", help="a shell in the task's environment")
     how.add_argument("--print", action="store_true", help="show the task and run nothing")
@@ -115,6 +123,10 @@ def _first_part(options: argparse.Namespace) -> Facts:
         "inputs": inputs,
         "prepared": dict(vars(prepared)),
     }
+    # what a process on another node of the job is started with, before it enters the environment
+    if options.verb == "shard":
+        os.environ[gathering.FIRST_PYTHON] = sys.executable
+    os.environ.setdefault("SPECC_ENV_DIR", environments_root(os.environ))
     if prepared.path is not None:
         os.environ[_ENTERED] = json.dumps(facts)
         main_file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
@@ -190,18 +202,40 @@ def _second_part(options: argparse.Namespace, run: str, facts: Facts) -> int:
     )
     cached = caches.Caches()
     try:
-        prefix = setting.prepared.path
-        for name in caches.leaks(os.environ, pinned=prefix is not None):
-            del os.environ[name]
-        path = os.environ.get("PATH", os.defpath)
-        os.environ.update(cached.variables(prefix=prefix, path=path))
-        stated = manifest.predicate["environments"].get(setting.shape["environment"]) or {}
-        os.environ.update(stated.get("variables") or {})
+        _set_variables(cached, setting.prepared, manifest, setting.shape)
         if options.task is not None:
             return _one_task(setting, options)
         return _run_shards(setting, _shards(setting, options))
     finally:
         cached.remove()
+
+
+def _serve_ranks(options: argparse.Namespace, facts: Facts) -> int:
+    """Run what a leader on another node of the job says; in the same surroundings as there."""
+    manifest = read_manifest(options.bundle)
+    cached = caches.Caches()
+    try:
+        prepared = Prepared(**facts["prepared"])
+        _set_variables(cached, prepared, manifest, manifest.shape(options.shape))
+        return ranks.serve(os.environ)
+    except LinkLost as error:
+        say(f"{places.own_node(os.environ)}: {error}")
+        return categories.EXIT_FAILED
+    finally:
+        cached.remove()
+
+
+def _set_variables(
+    cached: caches.Caches, prepared: Prepared, manifest: Manifest, shape: Mapping[str, Any]
+) -> None:
+    """Give this process the variables that tasks find."""
+    prefix = prepared.path
+    for name in caches.leaks(os.environ, pinned=prefix is not None):
+        del os.environ[name]
+    path = os.environ.get("PATH", os.defpath)
+    os.environ.update(cached.variables(prefix=prefix, path=path))
+    stated = manifest.predicate["environments"].get(shape["environment"]) or {}
+    os.environ.update(stated.get("variables") or {})
 
 
 def _shards(setting: Setting, options: argparse.Namespace) -> List[str]:

@@ -69,7 +69,7 @@ class RecordWriter:
     """The attempt's side: appends rows, each with one write, and hashes them on the way."""
 
     def __init__(self, fd: int, *, launch: str, file: str, offset: int, head: Mapping[str, Any]):
-        self._fd = fd
+        self.fd = self._fd = fd
         self._launch = launch
         self._file = file
         self._start = offset

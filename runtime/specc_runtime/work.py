@@ -14,13 +14,14 @@ from .fixtures import FixtureFailed, Fixtures
 from .journal import Journal
 from .lease import Lease
 from .log import Log, say
+from .places import lay_out
 from .pool import Pool
 from .progress import Progress
 from .running import Place, Todo
 from .sampling import start_sampler
 from .setting import Setting
 from .signals import Signals
-from .slots import NoDevice, make_slots
+from .slots import NoDevice
 
 _GRACE_S = 10.0
 
@@ -52,7 +53,7 @@ def work(
 ) -> Outcome:
     """Run the tasks of which there is at least one."""
     try:
-        slots = make_slots(setting.shape, os.environ)
+        slots = lay_out(setting.shape, os.environ)
     except NoDevice as error:
         log.error(str(error))
         for each in todo:

@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional
 from . import limits
 from .attempt import Attempt, TaskError
 from .kinds import KINDS
+from .rank_failure import RankFailed
 
 _TRACE_LINES = 20
 _ADOPTION_S = 5.0
@@ -96,13 +97,12 @@ def _run(order: Mapping[str, Any], attempt: Attempt) -> int:
             slot=attempt.slot,
             neighbours=list(attempt.neighbours),
         )
-        module = importlib.import_module(f"..{KINDS[order['kind']]}", __name__)
-        module.run(attempt)
+        segments, artefacts = _work(order, attempt)
         _flush()
         attempt.report(
             "done",
-            segments=attempt.segments(),
-            artefacts=attempt.artefacts(),
+            segments=segments,
+            artefacts=artefacts,
             duration_s=time.monotonic() - started,
             end=attempt.end(),
         )
@@ -115,9 +115,21 @@ def _run(order: Mapping[str, Any], attempt: Attempt) -> int:
             "failed",
             duration_s=time.monotonic() - started,
             end=attempt.end(),
-            **describe(error),
+            **(error.report if isinstance(error, RankFailed) else describe(error)),
         )
     return 1
+
+
+def _work(order: Mapping[str, Any], attempt: Attempt) -> "tuple[List[Any], List[Any]]":
+    """Do the task, here or as the leader of its ranks; returns its segments and artefacts."""
+    if order.get("span") is not None:
+        # the leader forks what runs this module again
+        wide = importlib.import_module("..wide", __name__)
+        outcome = wide.lead(order, attempt)
+        return [*attempt.segments(), *outcome.segments], list(outcome.artefacts)
+    module = importlib.import_module(f"..{KINDS[order['kind']]}", __name__)
+    module.run(attempt)
+    return attempt.segments(), attempt.artefacts()
 
 
 def describe(error: BaseException) -> Dict[str, Any]:

@@ -14,7 +14,9 @@ from .fields import HEX64, Damage, count, matching, record
 
 LAUNCH_PATH = matching(r"[A-Za-z0-9._-]+-[0-9]{4,}/launch-[0-9]{3,}", "<shard_id>/<launch>")
 LAUNCH_NAME = matching(r"launch-[0-9]{3,}", "launch-<three digits>")
-RECORDS_FILE = matching(r"records\.[0-9]+\.[0-9]+\.jsonl", "records.<slot>.<n>.jsonl")
+RECORDS_FILE = matching(
+    r"records\.[0-9]+\.[0-9]+(\.rank[0-9]+)?\.jsonl", "records.<slot>.<n>[.rank<r>].jsonl"
+)
 
 SEGMENT = record(
     {
