@@ -7,118 +7,23 @@ says so and every segment named there is in place with its bytes and hash.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
+from .cuts import judge_cut
 from .fields import Damage
 from .journal import Journal, read_journal
 from .launches import LaunchFolder, list_launches, list_shard, read_launch
 from .pace import uncollected
-from .segments import Segment, check_segment, segment_from
+from .segments import check_segment, segment_from
+from .slurm import Scripts, Words, read_words, shard_words
+from .slurm_words import JobWords
+from .states import AttemptState, LaunchState, RunState, TaskState
 from .tasks import TaskRow
 
+__all__ = ["JOURNAL", "AttemptState", "LaunchState", "RunState", "TaskState", "fold"]
+
 JOURNAL = "events.jsonl"
-
-
-@dataclass(frozen=True)
-class AttemptState:
-    """One try of one task."""
-
-    attempt: int
-    launch: str
-    """`<shard_id>/<launch>`."""
-    slot: int
-    gpu: Optional[str]
-    neighbours: Tuple[str, ...]
-    """Tasks that ran in other slots when this one started."""
-    outcome: str
-    """"completed", "failed", "running" (no end yet) or "cut" (its launch ended without one)."""
-    started_epoch_ns: int
-    """For display only."""
-    duration_s: Optional[float]
-    segments: Tuple[Segment, ...]
-    """Of its completion, else of its last checkpoint."""
-    failure: Optional[Mapping[str, Any]]
-    """The `task_failed` event; None when it did not fail."""
-    progress: Optional[Mapping[str, Any]]
-    """Of its last checkpoint; None without one."""
-    artefacts: Tuple[Mapping[str, Any], ...]
-    output: Optional[Mapping[str, Any]] = None
-    """{"file", "offset", "bytes"} of what it printed, in its launch folder; None in old journals."""
-    usage: Optional[Mapping[str, Any]] = None
-    """What it used of its node: `max_rss_bytes`, `user_s`, `system_s`; None when not known."""
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """What a run knows of one task."""
-
-    task_id: str
-    state: str
-    """One of `categories.STATES`; "invalid" is completed with rows that don't match."""
-    attempts: Tuple[AttemptState, ...]
-    done: Optional[AttemptState]
-    """The first completed attempt whose rows match; None unless completed."""
-    duplicates: Tuple[AttemptState, ...]
-    """Further completed attempts; never merged into the first."""
-    reason: Optional[str]
-    """Why not run, missing or invalid; the message of the last failure when failed."""
-    left_out: bool = False
-    """True when not run because the task table says so: no launch will ever take it up."""
-
-    @property
-    def segments(self) -> Tuple[Segment, ...]:
-        """The rows that count; empty unless completed."""
-        return self.done.segments if self.done else ()
-
-    @property
-    def failure(self) -> Optional[Mapping[str, Any]]:
-        """The last failure's event, for failed tasks."""
-        failures = [attempt.failure for attempt in self.attempts if attempt.failure]
-        return failures[-1] if failures else None
-
-    @property
-    def checkpoint(self) -> Optional[AttemptState]:
-        """The last attempt that saved a checkpoint; None without one."""
-        saved = [attempt for attempt in self.attempts if attempt.progress is not None]
-        return saved[-1] if saved else None
-
-
-@dataclass(frozen=True)
-class LaunchState:
-    """One launch as its files tell it."""
-
-    folder: LaunchFolder
-    info: Optional[Mapping[str, Any]]
-    """launch.json; None when the launch died before it was written."""
-    ended: Optional[Mapping[str, Any]]
-    """The `launch_ended` event; None while it runs, or when it was killed."""
-    torn_bytes: int
-    events: int
-    last_epoch_ns: Optional[int] = None
-    """When its last event was written, by the node's clock; for display only. None without one."""
-
-
-@dataclass(frozen=True)
-class RunState:
-    """All that a run's folder says."""
-
-    path: str
-    launches: Tuple[LaunchState, ...]
-    tasks: Mapping[str, TaskState]
-    """By task_id, in the order of the task table."""
-    unknown_tasks: Tuple[str, ...]
-    """Task ids in journals that the task table does not know."""
-    damage: Mapping[str, Tuple[Damage, ...]] = field(default_factory=dict)
-    """`<shard_id>/<launch>` -> what of its journal or launch.json can't be read; empty unless
-    `fold` was told to go on."""
-
-    def counts(self) -> Dict[str, int]:
-        """Number of tasks in each state that occurs."""
-        found: Dict[str, int] = {}
-        for task in self.tasks.values():
-            found[task.state] = found.get(task.state, 0) + 1
-        return found
 
 
 @dataclass
@@ -127,6 +32,19 @@ class _Open:
 
     attempts: "List[AttemptState]" = field(default_factory=list)
     not_run: Optional[str] = None
+    job: Optional[JobWords] = None
+    """What Slurm said of the job that was to run it."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A launch among the others."""
+
+    folder: LaunchFolder
+    over: bool
+    """Nothing of it can be running any more."""
+    newest: bool
+    words: Words
 
 
 @uncollected
@@ -138,6 +56,7 @@ def fold(
     ended: bool = False,
     check: bool = True,
     go_on: bool = False,
+    scripts: Optional[Scripts] = None,
 ) -> RunState:
     """Fold a run's folder, or one shard of it. Raises Damage for a journal that can't be read.
 
@@ -145,8 +64,10 @@ def fold(
     ended: True when nothing can be running any more: attempts without an end are "cut".
     check: compare the rows of completed tasks with their hashes.
     go_on: do not raise; nothing of a damaged journal counts, and its launch stands in `damage`.
+    scripts: see `slurm.scripts_of`; with it, tasks that never started say where their jobs are.
     """
     root = os.fspath(run)
+    words = read_words(root)
     folders = list_launches(root) if shard_id is None else list_shard(root, shard_id)
     found: Dict[str, _Open] = {}
     launches: List[LaunchState] = []
@@ -154,20 +75,25 @@ def fold(
     for index, folder in enumerate(folders):
         last = index + 1 == len(folders) or folders[index + 1].shard_id != folder.shard_id
         wrong: Optional[List[Damage]] = [] if go_on else None
-        launches.append(_read_launch(folder, found, over=ended or not last, wrong=wrong))
+        place = _Place(folder, over=ended or not last, newest=last, words=words)
+        launches.append(_read_launch(place, found, wrong))
         if wrong:
             damage[folder.launch] = tuple(wrong)
     rows = tuple(tasks)
-    states = {
-        row.task_id: _state(root, row, found.pop(row.task_id, _Open()), check=check) for row in rows
-    }
+    queue = shard_words(root, words, scripts or {})
+    states = {}
+    for row in rows:
+        entry = found.pop(row.task_id, _Open())
+        entry.job = queue.get(row.shard or "")
+        states[row.task_id] = _state(root, row, entry, check=check)
     return RunState(root, tuple(launches), states, tuple(sorted(found)), damage)
 
 
 def _read_launch(
-    folder: LaunchFolder, found: Dict[str, _Open], *, over: bool, wrong: Optional[List[Damage]]
+    place: _Place, found: Dict[str, _Open], wrong: Optional[List[Damage]]
 ) -> LaunchState:
     """Add the events of a launch to `found`. Damage goes to `wrong`; without it, it is raised."""
+    folder = place.folder
     journal, info = _read_files(folder, wrong)
     started: Dict[Tuple[str, int], Dict[str, Any]] = {}
     saved: Dict[Tuple[str, int], Dict[str, Any]] = {}
@@ -190,12 +116,30 @@ def _read_launch(
                 entry.attempts.append(
                     _attempt(folder, started.pop(key, event), event, saved.pop(key, None))
                 )
-    outcome = "cut" if over or ended is not None else "running"
+    words = None
+    if started and ended is None and info is not None:
+        words = place.words.of_launch(info["slurm"], newest=place.newest)
+    over = place.over or ended is not None or (words is not None and words.over)
+    first = _first_of_slots(journal)
     for key, event in started.items():
+        outcome, failure = "running", None
+        if over:
+            had_it_all = key in first and key not in saved
+            outcome, failure = judge_cut(event, words, had_it_all=had_it_all)
+        attempt = _attempt(folder, event, None, saved.get(key), outcome=outcome)
         entry = found.setdefault(key[0], _Open())
-        entry.attempts.append(_attempt(folder, event, None, saved.get(key), outcome=outcome))
+        entry.attempts.append(replace(attempt, failure=failure))
     last = int(journal.events[-1]["epoch_ns"]) if journal.events else None
     return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events), last)
+
+
+def _first_of_slots(journal: Journal) -> Set[Tuple[str, int]]:
+    """Return the attempts that no other one preceded in their slot."""
+    found: Dict[int, Tuple[str, int]] = {}
+    for event in journal.events:
+        if event["event"] == "task_started":
+            found.setdefault(int(event["slot"]), (event["task_id"], int(event["attempt"])))
+    return set(found.values())
 
 
 def _read_files(
@@ -259,7 +203,7 @@ def _state(root: str, row: TaskRow, entry: _Open, *, check: bool) -> TaskState:
             wrong = wrong or complaint
     last = entry.attempts[-1] if entry.attempts else None
     state = "missing"
-    reason: Optional[str] = "never started" if last is None else "cut off before its end"
+    reason: Optional[str] = _why_missing(last, entry.job)
     if good:
         state, reason = "completed", None
     elif last is not None and last.outcome == "running":
@@ -268,7 +212,7 @@ def _state(root: str, row: TaskRow, entry: _Open, *, check: bool) -> TaskState:
         state, reason = "invalid", wrong
     elif row.not_run is not None:
         state, reason = "not_run", row.not_run
-    elif last is not None and last.failure is not None:
+    elif last is not None and last.outcome == "failed" and last.failure is not None:
         state, reason = "failed", str(last.failure["message"])
     elif entry.not_run is not None:
         state, reason = "not_run", entry.not_run
@@ -281,6 +225,14 @@ def _state(root: str, row: TaskRow, entry: _Open, *, check: bool) -> TaskState:
         reason=reason,
         left_out=state == "not_run" and row.not_run is not None,
     )
+
+
+def _why_missing(last: Optional[AttemptState], job: Optional[JobWords]) -> str:
+    if last is None:
+        return "never started" if job is None else f"never started: {job.sentence()}"
+    if last.failure is not None:
+        return str(last.failure["message"])
+    return "cut off before its end"
 
 
 def _first_complaint(root: str, attempt: AttemptState) -> Optional[str]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 from .slurm_text import parse
 from .slurm_words import JobWords
+
+Scripts = Mapping[str, Tuple[str, int]]
+"""Job script -> its shape, and the number of the shard that its element 0 runs."""
 
 FOLDER = "slurm"
 _FILE = re.compile(r"([0-9]+)\.(sacct|scontrol|squeue)\.txt")
@@ -78,6 +81,36 @@ def recorded_jobs(run: "str | os.PathLike[str]") -> Tuple[Tuple[str, str], ...]:
     except (OSError, ValueError):
         return ()
     return tuple((line[0], line[1]) for line in lines if len(line) >= 2 and line[1].isdigit())
+
+
+def scripts_of(shapes: Iterable[Mapping[str, Any]]) -> Scripts:
+    """Return the job scripts of a manifest's shapes."""
+    found: Dict[str, Tuple[str, int]] = {}
+    for shape in shapes:
+        found[shape["script"]] = (shape["name"], 0)
+        for array in shape.get("arrays") or ():
+            found[array["script"]] = (shape["name"], int(array["first"]))
+    return found
+
+
+def shard_words(
+    run: "str | os.PathLike[str]", words: Words, scripts: Scripts
+) -> Dict[str, JobWords]:
+    """Return shard_id -> what was said of the element last submitted for it."""
+    if not words.starts:
+        return {}
+    elements: Dict[str, Dict[int, str]] = {}
+    for job in words.starts:
+        array, _, index = job.partition("_")
+        elements.setdefault(array, {})[int(index or 0)] = job
+    found: Dict[str, JobWords] = {}
+    for script, submitted in recorded_jobs(run):
+        if script not in scripts:
+            continue
+        shape, first = scripts[script]
+        for number, job in elements.get(submitted, {}).items():
+            found[f"{shape}-{first + number:04d}"] = words.starts[job][-1]
+    return found
 
 
 def _best(by_how: Mapping[str, Tuple[JobWords, ...]]) -> Tuple[JobWords, ...]:

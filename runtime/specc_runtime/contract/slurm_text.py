@@ -99,7 +99,7 @@ def _with_step(words: JobWords, row: Mapping[str, str]) -> JobWords:
 def _scontrol_rows(text: str) -> Iterator[Tuple[JobWords, Optional[str]]]:
     """Read lines of `scontrol show job -o`; a value may hold blanks, so keys are looked for."""
     for line in text.splitlines():
-        row = dict(re.findall(r"(?:^|\s)([A-Za-z][A-Za-z:/_]*)=(\S*)", line))
+        row: Dict[str, str] = dict(re.findall(r"(?:^|\s)([A-Za-z][A-Za-z:/_]*)=(\S*)", line))
         if not row.get("JobId", "").isdigit() or "JobState" not in row:
             continue
         job, index = row.get("ArrayJobId", row["JobId"]), row.get("ArrayTaskId")

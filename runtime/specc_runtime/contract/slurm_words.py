@@ -22,7 +22,7 @@ CAUSES: Dict[str, str] = {
 """Category of a launch that such a state cut off. Any other state names no cause."""
 
 LIVE = frozenset(
-    [
+    {
         "PENDING",
         "CONFIGURING",
         "RUNNING",
@@ -36,7 +36,7 @@ LIVE = frozenset(
         "REQUEUE_FED",
         "RESV_DEL_HOLD",
         "SPECIAL_EXIT",
-    ]
+    }
 )
 ENDED = frozenset([*CAUSES, "COMPLETED", "FAILED", "REVOKED", "REQUEUED"])
 UNKNOWN = "UNKNOWN"
@@ -86,6 +86,11 @@ class JobWords:
     def over(self) -> bool:
         """True when Slurm said that this start has ended; silence and odd words are no end."""
         return self.state in ENDED
+
+    @property
+    def requeued(self) -> bool:
+        """True when it was put back into the queue, for whatever reason."""
+        return self.state == "REQUEUED"
 
     @property
     def category(self) -> Optional[str]:
