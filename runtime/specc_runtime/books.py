@@ -88,6 +88,10 @@ class Books:
         self.journal.write("task_not_run", task_id=todo.row.task_id, reason=reason)
         self._progress.not_run += 1
 
+    def gpu_set_aside(self, gpu: str, reason: str) -> None:
+        self.journal.write("gpu_set_aside", gpu=gpu, reason=reason)
+        self.log.warning(f"GPU {gpu} is set aside: {reason}")
+
     def _write(self, event: str, running: Running, **fields: Any) -> None:
         self.journal.write(
             event,

@@ -39,6 +39,8 @@ class Evidence:
     in_slurm: bool
     neighbour_fault: Optional[str] = None
     """Id of a task whose fatal device fault hit the same GPU at the same moment."""
+    fixture_fault: Optional[str] = None
+    """Name of a fixture that ended while it ran."""
     memory_full: bool = False
     """The kernel tells no kills, and the cgroup's peak has reached its limit."""
     deadline_alone: bool = False
@@ -63,6 +65,8 @@ def classify(evidence: Evidence) -> Cause:
     if report.get("category") == category:
         transient = transient if report.get("transient") is None else bool(report["transient"])
         suggestion = report.get("suggestion") or suggestion
+    elif category == "health_check":
+        transient = True  # the fixture is started again
     return Cause(category, transient, suggestion)
 
 
@@ -80,6 +84,8 @@ def _category(evidence: Evidence, report: Mapping[str, Any]) -> str:
     found = _reported(evidence, report) if report else _silent(evidence)
     if evidence.neighbour_fault is not None and found in _OPEN_TO_DOUBT:
         return "gpu_neighbour"
+    if evidence.fixture_fault is not None and found in ("program", "unknown"):
+        return "health_check"
     return found
 
 

@@ -28,7 +28,6 @@ from .usage import Usage
 from .verdict import SPARED, STOPPED, may_retry, verdict
 
 _LOOK_EVERY_S = 1.0
-_HELLO_S = 60.0
 _SIGNAL_S = 0.2
 DISK_FULL = "the disk is full"
 
@@ -92,7 +91,7 @@ class Pool:
             self._selector.close()
 
     def _hand_out(self) -> None:
-        while self._free and self._queue and self.stopping is None:
+        while self._free and self._queue and self.stopping is None and self._fixtures.ready:
             picked = self._health.pick(self._queue, self._free, self._running)
             if picked is None:
                 return
@@ -118,7 +117,7 @@ class Pool:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        due = [now + _LOOK_EVERY_S]
+        due = [now + (_LOOK_EVERY_S if self._fixtures.ready else _SIGNAL_S)]
         for running in self._running:
             due.extend(when for when in (running.next_deadline(), settle_at(running)) if when)
         for key, _ in self._selector.select(max(0.0, min(due) - now)):
@@ -173,16 +172,11 @@ class Pool:
         """List the attempts whose process has ended, likely culprits of a device's fault first."""
         over = []
         for running in self._running:
-            if running.pid is None and not self._never_came(running):
-                continue
-            if running.pid is None or running.pid in self._ended:
+            if running.pid in self._ended or running.never_came:
                 self._hear(running)
                 running.ended = running.ended or time.monotonic()
                 over.append(running)
         return first_faults(over)
-
-    def _never_came(self, running: Running) -> bool:
-        return running.reports_ended or time.monotonic() - running.started > _HELLO_S
 
     def _finish(self, running: Running, status: Optional[int]) -> None:
         self._hear(running)
@@ -219,6 +213,7 @@ class Pool:
             in_slurm=self._place.in_slurm,
             task=self._place.shape["task"],
             neighbour_fault=self._health.neighbour_fault(running),
+            fixture_fault=self._fixtures.fault_since(running.started),
             deadline_alone=self._place.own_job and running.first and not running.saved,
         )
         self._set_aside(self._health.failed(running, fields["category"]))
@@ -241,9 +236,7 @@ class Pool:
 
     def _set_aside(self, gpus: Iterable[str]) -> None:
         for gpu in gpus:
-            reason = self._health.set_aside[gpu]
-            self._books.journal.write("gpu_set_aside", gpu=gpu, reason=reason)
-            self._books.log.warning(f"GPU {gpu} is set aside: {reason}")
+            self._books.gpu_set_aside(gpu, self._health.set_aside[gpu])
         if self._health.none_left:
             self._stop_handing_out("every GPU of this launch is set aside")
 
@@ -264,6 +257,9 @@ class Pool:
         if self._books.journal.full:
             self._stop_handing_out(DISK_FULL)
         self._oom.look()
+        self._fixtures.look(stopping=self.stopping is not None)
+        if self._fixtures.broken is not None:
+            self._stop_handing_out(self._fixtures.broken)
         now = time.monotonic()
         for running in self._running:
             if running.stopped_by is None and running.limit is not None and now >= running.limit:

@@ -15,6 +15,7 @@ from .output import Output
 from .slots import Slot
 
 _BLOCK = 1 << 16
+_HELLO_S = 60.0
 
 
 @dataclass
@@ -120,6 +121,13 @@ class Running:
     @property
     def task_id(self) -> str:
         return self.todo.row.task_id
+
+    @property
+    def never_came(self) -> bool:
+        """True when a warm parent's child has not said hello and will not."""
+        if self.pid is not None:
+            return False
+        return self.reports_ended or time.monotonic() - self.started > _HELLO_S
 
     def close_child_ends(self) -> None:
         """Close the ends that only the attempt writes to."""

@@ -32,12 +32,14 @@ def verdict(
     in_slurm: bool,
     task: Mapping[str, Any],
     neighbour_fault: Optional[str] = None,
+    fixture_fault: Optional[Mapping[str, Any]] = None,
     deadline_alone: bool = False,
 ) -> Dict[str, Any]:
     """Build all fields but `will_retry`.
 
     status: as os.waitpid returned it; None when the process was never seen.
-    task: what the shape says of one task.   The other arguments: see `Evidence`.
+    task: what the shape says of one task.   fixture_fault: {"fixture", "reason", "tail"} of what
+    ended while it ran.   The other arguments: see `Evidence`.
     """
     exit_code, signal = _end(status)
     report = running.last if running.last is not None and running.last["what"] == "failed" else None
@@ -51,6 +53,7 @@ def verdict(
         oom_kills,
         in_slurm,
         neighbour_fault=neighbour_fault,
+        fixture_fault=None if fixture_fault is None else fixture_fault["fixture"],
         memory_full=full,
         deadline_alone=deadline_alone,
     )
@@ -59,6 +62,8 @@ def verdict(
         facts["stopped_by"] = running.stopped_by
     if neighbour_fault is not None:
         facts["neighbour_fault"] = neighbour_fault
+    if cause.category == "health_check" and fixture_fault is not None:
+        facts["fixture"] = dict(fixture_fault)
     said = running.last["duration_s"] if running.last else None
     return {
         "category": cause.category,
@@ -130,6 +135,8 @@ def _message(evidence: Evidence, cause: Cause, task: Mapping[str, Any]) -> str:
         return f"{said}; the kernel ended {evidence.oom_kills} of its processes for memory"
     if cause.category == "gpu_neighbour" and evidence.neighbour_fault is not None:
         return f"{said}; task {evidence.neighbour_fault} on the same GPU had a fatal fault then"
+    if cause.category == "health_check" and evidence.fixture_fault is not None:
+        return f"{said}; the fixture {evidence.fixture_fault} ended while it ran"
     return said
 
 

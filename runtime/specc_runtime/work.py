@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence, Tuple
 
 from . import limits
 from .books import Books
 from .contract import categories
 from .deadline import ENDS, WARNING, Deadline
-from .fixtures import FixtureFailed, Fixtures
+from .fixtures import FixtureFailed, Fixtures, usable
 from .journal import Journal
 from .lease import Lease
 from .log import Log, say
@@ -21,7 +21,8 @@ from .running import Place, Todo
 from .sampling import start_sampler
 from .setting import Setting
 from .signals import Signals
-from .slots import NoDevice
+from .slots import NoDevice, Slot
+from .stage import Stage
 
 _GRACE_S = 10.0
 
@@ -64,10 +65,11 @@ def work(
         log.warning(f"{len(slots)} of {setting.shape['slots']} slots fit this machine")
     limits.adopt_orphans()
     limits.set_oom_score(-500)
-    place = _place(setting, folder, launch)
+    stage = _stage(setting, folder, slots, (journal.fd, *signals.fds))
+    fixtures = Fixtures(setting.shape["fixtures"], stage, journal, log)
+    place = _place(setting, folder, launch, fixtures.env)
     books = Books(folder, slots, journal=journal, log=log, progress=progress)
     sampler = start_sampler(os.path.join(folder, "hardware.jsonl"), log)
-    fixtures = Fixtures(setting.shape["fixtures"], journal)
 
     def waiting() -> bool:
         return not lease.beat() or signals.waiting()
@@ -78,10 +80,10 @@ def work(
         estimate_s=setting.shape["task"]["estimate_s"],
     )
     try:
-        fixtures.start(slots[0].env, [journal.fd, *signals.fds], waiting)
+        fixtures.start(waiting)
         pool = Pool(
             place,
-            slots=slots,
+            slots=usable(slots, one_per_gpu=fixtures.one_per_gpu),
             todo=todo,
             books=books,
             fixtures=fixtures,
@@ -118,7 +120,14 @@ def _outcome(pool: Pool, books: Books, signals: Signals) -> Outcome:
     return Outcome(categories.EXIT_OK, None)
 
 
-def _place(setting: Setting, folder: str, launch: str) -> Place:
+def _stage(setting: Setting, folder: str, slots: Sequence[Slot], own: Tuple[int, ...]) -> Stage:
+    gpus = dict.fromkeys(entry for slot in slots for entry in slot.entries)
+    inputs = {entry["name"]: entry["path"] for entry in setting.manifest.predicate["inputs"]}
+    job_id = setting.allocation.job_id
+    return Stage(setting.bundle, folder, inputs, tuple(gpus), job_id, slots[0].env, own)
+
+
+def _place(setting: Setting, folder: str, launch: str, env: Mapping[str, str]) -> Place:
     predicate = setting.manifest.predicate
     return Place(
         bundle=setting.bundle,
@@ -129,7 +138,7 @@ def _place(setting: Setting, folder: str, launch: str) -> Place:
         inputs={entry["name"]: entry["path"] for entry in predicate["inputs"]},
         shape=setting.shape,
         on_failure=predicate["on_failure"],
-        env={},
+        env=env,
         grace_s=_grace_s(os.environ),
         in_slurm=setting.allocation.job_id is not None,
         own_job=setting.own_job,
