@@ -1,4 +1,4 @@
-"""The verbs about what a run brings back: collate."""
+"""The verbs about what a run brings back: collate, rerun."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from specc.commands.console import Answer, steps, verb
+from specc.commands.console import Answer, bars, steps, verb
 from specc.model import Json
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", hidden=True)]
@@ -38,6 +38,60 @@ def collate(
     files = [str(path) for path in made.paths]
     data = {"out": str(folder), "files": files, "completeness": made.completeness}
     return Answer(text=f"{_counts(made.completeness)}\n{folder / 'report.html'}", data=data)
+
+
+@verb
+def rerun(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS", help="Bundles with results; or results and bundles."),
+    ],
+    *,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="Which run; default: the only one.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Ship wheels and inputs instead of borrowing them.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="One more attempt for tasks that are given up.")
+    ] = False,
+    give_up_capped: Annotated[
+        bool, typer.Option("--give-up-capped", help="Leave out tasks whose cure meets a limit.")
+    ] = False,
+    include_running: Annotated[
+        bool, typer.Option("--include-running", help="Also tasks of shards that are at work.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go in; write nothing.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the bundle's folder; default: beside the parent."),
+    ] = None,
+) -> Answer:
+    """Compile the bundle of what failed or is missing, cured.
+
+    Exactly the failed, missing and invalid tasks, under the same ids; each gets what on_failure
+    says for its cause. The bundle borrows wheels and inputs from the one that it continues.
+    """
+    from specc.rerun.describe import rerun_json, rerun_text
+    from specc.rerun.pipeline import Wanted
+    from specc.rerun.pipeline import rerun as compile_rerun
+
+    wanted = Wanted(
+        results=results,
+        run_id=run,
+        out=out,
+        full=full,
+        again=again,
+        give_up_capped=give_up_capped,
+        include_running=include_running,
+        dry_run=dry_run,
+    )
+    with bars() as progress:
+        made = compile_rerun(wanted, progress=progress)
+    return Answer(text=rerun_text(made), data=rerun_json(made), problems=made.problems)
 
 
 def _counts(completeness: Mapping[str, Json]) -> str:

@@ -49,6 +49,14 @@ def with_environments(
     return dataclasses.replace(facts, environments=environments), problems
 
 
+def survey_runtime() -> tuple[FileFact, ...]:
+    """Return the files of the runtime that this specc ships."""
+    memory = HashMemory()
+    found = _runtime(memory)
+    memory.save()
+    return found
+
+
 def _runtime(memory: HashMemory) -> tuple[FileFact, ...]:
     root = Path(specc_runtime.__file__).parent
     files = sorted(path for path in root.rglob("*.py") if path.is_file())
