@@ -15,7 +15,7 @@ from specc.model import EnvironmentFact, Json
 
 RUNTIME = "import sys, os\nprint(os.environ.get('SPECC_RUN'), *sys.argv[1:], sep='|')\n"
 TOOLS = ("bash", "sh", "cat", "cut", "dirname", "basename", "find", "grep", "head", "mkdir", "sed")
-TOOLS += ("sha256sum", "wc", "env", "printf", "id", "df", "uname", "ldd", "sort")
+TOOLS += ("sha256sum", "wc", "env", "printf", "id", "df", "uname", "ldd", "sort", "rmdir")
 
 
 class Place:
@@ -212,7 +212,7 @@ def test_a_batch_job_finds_its_bundle_and_runs_one_step(place: Place) -> None:
         SLURM_CPUS_PER_TASK="3",
         COMMAND=f"{place.bundle}/job.sbatch",
     )
-    assert (done.code, done.out) == (0, told(place, "--shard", "1")), done.err
+    assert (done.code, done.out) == (0, told(place, "--shard", "1", "--own-job")), done.err
     assert place.logged()[0].startswith("srun --nodes=1 --ntasks=1 --cpus-per-task=3 ")
     assert "cpus-per-task is 3, planned was 1" in done.err
 
@@ -227,7 +227,7 @@ def test_arguments_after_the_script_do_not_hide_the_bundle(place: Place) -> None
         SLURM_ARRAY_TASK_ID="0",
         COMMAND=f"{place.bundle}/job.sbatch --run r2",
     )
-    assert done.out == told(place, "--shard", "0", run="r2")
+    assert done.out == told(place, "--shard", "0", "--own-job", run="r2")
 
 
 def test_the_submit_folder_is_the_second_way(place: Place) -> None:
