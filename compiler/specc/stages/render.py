@@ -18,6 +18,7 @@ from specc.bundling.hashing import sha256_bytes
 from specc.bundling.portable import portable_spec
 from specc.bundling.shell import directives, shell_value
 from specc.model import Array, BundleFile, EnvironmentFact, FileFact, Json, Plan, Shape
+from specc_runtime.contract.slurm_text import SACCT_FIELDS
 
 _TOOLS = ("submit.sh", "status.sh", "stop.sh", "probe.sh")
 _PRUNED = ("kinds", "ml", "services")
@@ -62,6 +63,7 @@ def render(
             scripts=scripts,
             first_script=scripts[0],
             overriding=_OVERRIDING.split(),
+            sacct_fields=SACCT_FIELDS,
         )
         files.append(_text(tool, text, mode=0o755))
     # checked by the job script itself: manifest.json, tasks.jsonl, scripts, tools, runtime
