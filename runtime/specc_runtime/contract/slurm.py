@@ -38,11 +38,14 @@ class Words:
         found = self.starts.get(job, ()) if job is not None else ()
         count = slurm.get("SLURM_RESTART_COUNT", "0")
         restart = int(count) if count.isdigit() else 0
-        for words in found:
-            if words.restart == restart:
-                return words
-        if found and (found[-1].restart or 0) > restart and found[0].how == "scontrol":
-            return JobWords(found[0].job, "scontrol", "REQUEUED", restart=restart)
+        mine = [words for words in found if words.restart == restart]
+        if mine and mine[0].over:
+            return mine[0]
+        if found and (found[-1].restart or 0) > restart:
+            # seen while it ran, or not at all: that there is a later start tells its end
+            return JobWords(found[0].job, found[0].how, "REQUEUED", restart=restart)
+        if mine:
+            return mine[0]
         return found[-1] if found and newest and found[-1].restart is None else None
 
     def of_element(self, job: str) -> Optional[JobWords]:

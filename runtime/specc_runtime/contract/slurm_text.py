@@ -31,11 +31,13 @@ def parse(text: str, how: str) -> Dict[str, Tuple[JobWords, ...]]:
     if how == "sacct":
         return _parse_sacct(text)
     rows = _scontrol_rows(text) if how == "scontrol" else _squeue_rows(text)
-    found: Dict[str, Tuple[JobWords, ...]] = {}
+    found: Dict[str, Dict[int, JobWords]] = {}
     for words, index in rows:
         for job in _expand(words.job, index):
-            found[job] = (replace(words, job=job),)
-    return found
+            found.setdefault(job, {})[words.restart or 0] = replace(words, job=job)
+    return {
+        job: tuple(starts[restart] for restart in sorted(starts)) for job, starts in found.items()
+    }
 
 
 def _parse_sacct(text: str) -> Dict[str, Tuple[JobWords, ...]]:
