@@ -67,6 +67,7 @@ def make_bundle(
     shards: int = 1,
     task: Mapping[str, Any] | None = None,
     warm: Sequence[str] | None = None,
+    fixtures: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, Any] | None = None,
     predicate: Mapping[str, Any] | None = None,
     files: Mapping[str, str] | None = None,
@@ -93,7 +94,10 @@ def make_bundle(
         "slots": slots,
         "waves": 1,
         "shards": shards,
-        "fixtures": [] if warm is None else [{"type": "warm_parent", "options": {"imports": warm}}],
+        "fixtures": [
+            *fixtures,
+            *([] if warm is None else [{"type": "warm_parent", "options": {"imports": warm}}]),
+        ],
     }
     seal(
         folder,
