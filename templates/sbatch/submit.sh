@@ -76,6 +76,8 @@ if [ "$mode" = first ] && [ -s "$results/$run/jobs.tsv" ]; then
     echo "submit.sh: run $run was submitted already ($results/$run/jobs.tsv): use --resume or --fresh" >&2
     exit 2
 fi
+# Slurm forgets, and what it says of the jobs before decides what a task may try again
+[ "$mode" = first ] || SPECC_RUN='' "$bundle/status.sh" --record "$run" || :
 submitted='' refused=''
 for script in{% for script in scripts %} {{ script }}{% endfor %}; do
     if job=$(sbatch --parsable "$@" "$bundle/$script" --run "$run" ${again:+"$again"}); then
