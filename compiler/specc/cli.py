@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from specc.commands import bundles, results, specs
+from specc.commands import bundles, clusters, results, specs, watching
 from specc.problems import ExitCode
 
 app = typer.Typer(
@@ -52,9 +52,11 @@ VERBS = (
     specs.diff,
     bundles.verify,
     bundles.run,
-    bundles.status,
+    watching.status,
+    watching.logs,
     bundles.pin,
     results.collate,
+    results.rerun,
     specs.schema,
     specs.explain,
 )
@@ -62,6 +64,7 @@ VERBS = (
 
 for _verb in VERBS:
     app.command(_verb.__name__.rstrip("_"))(_verb)
+app.add_typer(clusters.app)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from house import DESK, KINDS, NODE, imports, modules, ours, type_only
 # library -> the only modules that may import it (a name ending in ".*" means a folder)
 DESK_LIBRARIES = {
     "typer": ("specc.cli", "specc.commands.*"),
-    "rich": ("specc.commands.console", "specc.watching.live"),
+    "rich": ("specc.commands.console", "specc.watching.live", "specc.watching.view"),
     "ruamel": ("specc.stages.parse", "specc.stages.render", "specc.language.*", "specc.pin"),
     "jsonschema": (
         "specc.stages.validate",

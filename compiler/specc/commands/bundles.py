@@ -1,4 +1,4 @@
-"""The verbs about bundles: verify, run, status, pin."""
+"""The verbs about bundles: verify, run, pin."""
 
 from __future__ import annotations
 
@@ -70,34 +70,6 @@ def run(
         code = run_here(wanted, listener)
     found = read_status(bundle, run_id=wanted.run_id, results=results)
     return Answer(text=as_text(found), data=status_json(found), code=as_exit_code(code))
-
-
-@verb
-def status(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", help="Bundles, runs, or folders of results."),
-    ],
-    run_id: Annotated[
-        str | None, typer.Option("--run", help="Name of the run; default: the newest.")
-    ] = None,
-    results: ResultsPath = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Compare finished rows with their hashes as well.")
-    ] = False,
-) -> Answer:
-    """Tell how far runs are, from their files and Slurm's queue."""
-    from specc.watching.find import find_targets
-    from specc.watching.status import status_of
-    from specc.watching.words import as_json as status_json
-    from specc.watching.words import as_text, total_text
-
-    targets = find_targets(paths, run_id=run_id, results=results)
-    found = [status_of(each, check=check) for each in targets]
-    if len(found) == 1:
-        return Answer(text=as_text(found[0]), data=status_json(found[0]))
-    blocks = [*(as_text(each) for each in found), total_text(found)]
-    return Answer(text="\n".join(blocks), data={"runs": [status_json(each) for each in found]})
 
 
 @verb

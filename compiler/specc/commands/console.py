@@ -45,6 +45,8 @@ class Answer:
     """Warnings; they go to stderr."""
     note: str = ""
     """One or more lines for stderr."""
+    live: Callable[[], Iterable[str]] | None = None
+    """Instead of the text, but not of --json: pieces that come in time. Ctrl-C ends them."""
 
 
 def verb(function: Callable[..., Answer]) -> Callable[..., None]:
@@ -97,6 +99,10 @@ def show(answer: Answer, *, as_json: bool) -> None:
         print(answer.note, file=sys.stderr)
     if as_json:
         print(to_json(answer))
+    elif answer.live is not None:
+        with suppress(KeyboardInterrupt):
+            for piece in answer.live():
+                print(piece, end="", flush=True)
     elif answer.text:
         print(answer.text.rstrip("\n"))
 
