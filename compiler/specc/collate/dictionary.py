@@ -13,6 +13,7 @@ _FILES = (
     ("report.json", "the report as data: findings, definitions, commands, failures"),
     ("tables/tasks", "one row for each task: point, state, reason, attempt, settings"),
     ("tables/cells", "one row for each metric of each point: value, interval, percentiles"),
+    ("tables/right_sizing", "one row for each job shape: asked, used, proposed, advice, gaps"),
     ("tables/*", "one row for each measured thing, with its task; Parquet and CSV are equal"),
     ("plots/*.png, *.svg", "the plots of this report"),
     ("SHA256SUMS", "checksums of all of these; check with `sha256sum -c SHA256SUMS`"),

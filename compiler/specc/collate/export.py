@@ -67,6 +67,14 @@ def write_tables(
     return written
 
 
+def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Json]]) -> list[Path]:
+    """Write a table of its own, which no task's point belongs to, as Parquet and CSV."""
+    table = pl.DataFrame(list(rows), infer_schema_length=None)
+    # a column without any value has no type, which not every reader of Parquet takes
+    table = table.with_columns(pl.col(pl.Null).cast(pl.Float64))
+    return [_write_table(folder / f"{name}{suffix}", table) for suffix in (".parquet", ".csv")]
+
+
 def _write_table(path: Path, table: pl.DataFrame) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")

@@ -36,18 +36,20 @@ class Samples:
     """Busy share of the CPUs the launch may use, since the sample before [0..100]."""
     gpus: tuple[tuple[Mapping[str, Json], ...], ...]
     """Entries of each visible GPU; empty between two readings."""
+    rss_bytes: tuple[int | None, ...] = ()
+    """Resident memory of the pool and all of its descendants together."""
 
 
 def read_samples(
     tasks: Iterable[TaskResult],
 ) -> tuple[dict[tuple[str, str], Samples], tuple[Damage, ...]]:
-    """Read the samples of every launch in which one of the tasks was completed.
+    """Read the samples of every launch in which one of the tasks was completed or failed.
 
     Keys are (folder of the run, `<shard_id>/<launch>`); a launch without samples has no entry.
     """
     found: dict[tuple[str, str], Samples] = {}
     damage = []
-    wanted = {(t.run_path, t.launch): t for t in tasks if t.state == "completed"}
+    wanted = {(t.run_path, t.launch): t for t in tasks if t.state in ("completed", "failed")}
     for run, launch in wanted:
         if run is None or launch is None:
             continue
@@ -70,5 +72,6 @@ def read_samples(
             t_ns=tuple(row["t_ns"] for row in rows),
             cpu_util_pct=tuple(row["cpu_util_pct"] for row in rows),
             gpus=tuple(tuple(row["gpus"] or ()) for row in rows),
+            rss_bytes=tuple(row.get("rss_bytes") for row in rows),
         )
     return found, tuple(damage)

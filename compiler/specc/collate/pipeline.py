@@ -20,6 +20,7 @@ from specc.collate.rows import read_rows
 from specc.collate.summary import summarise
 from specc.collate.values import Collated, ResultsInvalid, Study, TaskResult
 from specc.model import Json
+from specc.pilot.sizing import flat, sizing
 
 Progress = Callable[[str], None]
 """Called with what is being done: "reading", "tables", …."""
@@ -42,18 +43,22 @@ def collate_data(
 ) -> Collated:
     """Write what programs read, and no plots or reports: tables, summary.json, results."""
     progress("reading")
-    study = _study(read(paths))
+    found = read(paths)
+    study = _study(found)
     room = tables_room(study.kind)
     frames = room.frames(study.records)
     samples, unreadable = read_samples(study.tasks)
     study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")
     held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
-    summary = summarise(study, room, frames, held)
+    undecided = sum(task.state not in ("completed", "failed") for task in study.tasks)
+    resources = sizing(found, samples, open_tasks=undecided)
+    summary = {**summarise(study, room, frames, held), **resources}
     # so that a collate that is cut short leaves no list that vouches for half a report
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")
     written = export.write_tables(out / "tables", study, frames, summary["cells"])
+    written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
     written.append(export.write_json(out / "summary.json", summary))
     written.extend(_write_results(out, summary))
     written.append(export.write_sums(out, written))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from specc.collate import dictionary, tabulate
+from specc.collate import dictionary, sizing_table, tabulate
 from specc.collate.figures import Drawings
 from specc.collate.machines import machines
 from specc.kinds.base import ReportRoom
@@ -65,6 +65,8 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "results": tabulate.results(summary),
         "distributions": tabulate.distributions(summary),
         "details": tabulate.details(summary),
+        "right_sizing": sizing_table.right_sizing(summary),
+        "pilot": summary["pilot"],
         "not_measured": tabulate.not_measured(summary),
         "failures": tabulate.failures(summary),
         "damage": summary["damage"],
@@ -205,6 +207,8 @@ def _document(page: Mapping[str, Any], summary: Mapping[str, Json]) -> dict[str,
             "bundles": [b["bundle_id"] for b in page["bundles"]],
             "inputs": summary["inputs"],
         },
+        "right_sizing": summary["right_sizing"],
+        "pilot": summary["pilot"],
         "comparison": None,
         "plots": [f["png"] for f in page["figures"]],
     }
