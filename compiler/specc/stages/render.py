@@ -248,6 +248,11 @@ def _templates() -> jinja2.Environment:
     )
 
 
+def probe_script() -> str:
+    """Return the probe.sh of a bundle without job scripts."""
+    return _fill("probe.sh", scripts=[])
+
+
 def _fill(template: str, **values: Json) -> str:
     return _templates().get_template(template).render(**values)
 
