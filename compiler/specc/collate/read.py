@@ -18,6 +18,7 @@ from specc_runtime.contract import fields
 from specc_runtime.contract.launches import RunFolder, find_runs
 from specc_runtime.contract.manifest import COMPILE_INFO, MANIFEST, read_manifest
 from specc_runtime.contract.runs import JOURNAL, LaunchState, RunState, TaskState, fold
+from specc_runtime.contract.slurm import scripts_of
 from specc_runtime.contract.tasks import TaskRow, parse_tasks
 
 _LEVELS_UP = 4
@@ -192,7 +193,8 @@ def _compile_info(path: Path) -> dict[str, Json]:
 
 def _read_run(folder: RunFolder, source: Source, damage: list[Damage]) -> Run:
     """Fold a run. A damaged journal costs what only it could have told."""
-    state = fold(folder.path, source.tasks, go_on=True)
+    scripts = scripts_of(source.manifest["shapes"])
+    state = fold(folder.path, source.tasks, go_on=True, scripts=scripts)
     shards: dict[str, list[str]] = {}
     for launch, wrongs in state.damage.items():
         for wrong in wrongs:

@@ -21,6 +21,7 @@ from specc_runtime.contract.fields import Damage
 from specc_runtime.contract.manifest import read_manifest
 from specc_runtime.contract.progress import Totals, read_progress, totals, was_stopped
 from specc_runtime.contract.runs import LaunchState, RunState, TaskState, fold
+from specc_runtime.contract.slurm import scripts_of
 from specc_runtime.contract.tasks import TaskRow, read_tasks
 
 
@@ -103,7 +104,8 @@ def status_of(wanted: Target, *, check: bool = False, ask: bool = True) -> RunSt
         jobs = find_jobs(wanted.folder, predicate["shapes"])
         # the queue first: what it calls ended has written its last line by the time it is read
         queue = ask_queue(jobs.ids) if ask else NOT_ASKED
-        state = fold(wanted.folder, rows, check=check)
+        scripts = scripts_of(predicate["shapes"])
+        state = fold(wanted.folder, rows, check=check, scripts=scripts)
         shards = _shards(state, rows, jobs, queue)
         slots = _slots(state, shards)
     except (Damage, OSError) as damage:
