@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specc.bundling.provenance import provenance
 from specc.frontend import parse_spec
@@ -12,7 +13,7 @@ from specc.kinds import plan_room
 from specc.lock import lock_environments, lock_inputs
 from specc.locking.lockfile import Lock, lock_path, read_lock, write_lock
 from specc.model import Bundle, Expansion, Facts, Json, Plan, Spec
-from specc.problems import Problem, stop_on_errors
+from specc.problems import ExitCode, Problem, SpeccError, stop_on_errors
 from specc.progress import Progress
 from specc.stages.expand import expand
 from specc.stages.plan import make_plan
@@ -23,6 +24,8 @@ from specc.stages.survey import survey, with_environments
 from specc.stages.validate import validate
 from specc.stages.write import write
 
+if TYPE_CHECKING:
+    from specc.rerun.done import Grown
 
 Shrink = Callable[[Spec, Expansion], Expansion]
 """Chooses tasks, for instance those of a pilot."""
@@ -74,6 +77,12 @@ class Compiled:
         return self.bundle.bundle_id
 
 
+class NothingLeft(SpeccError):
+    """Everything that the spec asks for has been done: no mistake, and no bundle."""
+
+    exit_code = ExitCode.OK
+
+
 def compile_spec(
     path: Path,
     *,
@@ -81,12 +90,14 @@ def compile_spec(
     only: Mapping[str, tuple[Json, ...]] | None = None,
     only_reason: str | None = None,
     shrink: Shrink | None = None,
+    grown: Grown | None = None,
     progress: Progress | None = None,
 ) -> Compiled:
-    """Turn a spec into a bundle under `out`. Raises SpecInvalid, BundleInvalid.
+    """Turn a spec into a bundle under `out`. Raises SpecInvalid, BundleInvalid, NothingLeft.
 
     What the lock beside the spec lacks is resolved and fetched first, and the lock is written.
     shrink: which tasks a pilot takes; the bundle is then marked as one.
+    grown: what earlier bundles have done; it stays in the matrix and is not run.
     """
     document = parse_spec(path)
     problems = stop_on_errors(validate(document))
@@ -105,11 +116,20 @@ def compile_spec(
     _keep(lock, known, path)
     facts, found = with_environments(facts, spec, used, lock, progress=progress)
     problems = stop_on_errors((*problems, *found))
+    about = provenance(document)
+    if grown is not None:
+        problems = (*problems, *grown.other_conditions(make_plan(spec, facts, expansion)[0]))
+        expansion = _left(expansion, grown)
+        about = {**about, "results": list(grown.origins)}
     plan, found = make_plan(spec, facts, expansion)
     problems = stop_on_errors((*problems, *found))
     plan = replace(plan, pilot=shrink is not None)
-    bundle = seal(plan, render(plan, rooms=plan_room(spec.kind).RUNTIME_ROOMS))
-    target = write(bundle, out, provenance=provenance(document), progress=progress)
+    bundle = seal(
+        plan,
+        render(plan, rooms=plan_room(spec.kind).RUNTIME_ROOMS),
+        parent_bundle_id=grown.parent_bundle_id if grown else None,
+    )
+    target = write(bundle, out, provenance=about, progress=progress)
     return Compiled(path=target, bundle=bundle, problems=problems)
 
 
@@ -140,6 +160,14 @@ def _expand(spec: Spec, facts: Facts) -> tuple[Expansion, tuple[Problem, ...]]:
 def _environments_used(expansion: Expansion) -> set[str]:
     """Return the environments of tasks that run: others are neither resolved nor fetched."""
     return {t.environment for t in expansion.tasks if t.environment and t.not_run is None}
+
+
+def _left(expansion: Expansion, grown: Grown) -> Expansion:
+    """Return the tasks without those that are done. Raises NothingLeft when none remains."""
+    left = grown.leave_out(expansion)
+    if all(task.not_run is not None for task in left.tasks):
+        raise NothingLeft(f"nothing to compile: all {len(left.tasks)} tasks are done or left out")
+    return left
 
 
 def _keep(lock: Lock, known: Lock | None, spec_path: Path) -> None:

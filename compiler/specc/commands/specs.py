@@ -112,16 +112,38 @@ def compile_(
     out: Annotated[Path, typer.Option("--out", help="Folder for the bundle's folder.")] = Path(
         "build"
     ),
+    *,
     only: Only = None,
     only_reason: OnlyReason = None,
+    skip_done: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--skip-done",
+            metavar="RESULTS",
+            help="Leave out what these bundles and results have completed. May be repeated.",
+        ),
+    ] = None,
 ) -> Answer:
     """Make a sealed bundle and print its folder."""
-    from specc.pipeline import compile_spec
+    from specc.pipeline import NothingLeft, compile_spec
 
-    with bars() as progress:
-        made = compile_spec(
-            spec, out=out, only=chosen(only), only_reason=only_reason, progress=progress
-        )
+    grown = None
+    if skip_done:
+        from specc.rerun.done import read_done
+
+        grown = read_done(skip_done)
+    try:
+        with bars() as progress:
+            made = compile_spec(
+                spec,
+                out=out,
+                only=chosen(only),
+                only_reason=only_reason,
+                grown=grown,
+                progress=progress,
+            )
+    except NothingLeft as reason:
+        return Answer(text=str(reason), data={"bundle": None, "bundle_id": None})
     data = {"bundle": str(made.path), "bundle_id": made.bundle_id}
     return Answer(text=str(made.path), data=data, problems=made.problems)
 

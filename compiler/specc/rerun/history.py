@@ -61,7 +61,7 @@ class History:
             {
                 "bundle_id": run.source.bundle_id,
                 "run_id": run.run_id,
-                "journals_sha256": _journals_sha256(run),
+                "journals_sha256": journals_sha256(run),
             }
             for run in self.runs
         ]
@@ -169,7 +169,8 @@ def _history(
     )
 
 
-def _journals_sha256(run: Run) -> str:
+def journals_sha256(run: Run) -> str:
+    """Return one hash over the journals of all launches of a run."""
     digest = hashlib.sha256()
     for launch in run.launches:
         path = Path(launch.folder.path) / JOURNAL
