@@ -14,9 +14,6 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list or dict of these."""
 
-Content: TypeAlias = bytes
-"""The bytes of a file; a name of its own, for a field `bytes` hides the type in its class."""
-
 JsonPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands in a document: ("matrix", "axes", "lr", 0)."""
 
@@ -293,25 +290,3 @@ class Plan:
     core_hours: float | None
     pilot: bool = False
     """True: a few tasks of the spec, run to learn what all of them need."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleFile:
-    """One file of a bundle: small ones as content, large ones as a path to copy from."""
-
-    path: str
-    mode: int
-    bytes: int
-    sha256: str
-    content: Content | None
-    source: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
-    """A sealed bundle, not yet written."""
-
-    bundle_id: str
-    files: tuple[BundleFile, ...]
-    """Sorted by path; manifest.json and manifest-sha256.txt included, compile.json not."""
-    plan: Plan

@@ -12,9 +12,10 @@ from specc.frontend import parse_spec
 from specc.kinds import plan_room
 from specc.lock import lock_environments, lock_inputs
 from specc.locking.lockfile import Lock, lock_path, read_lock, write_lock
-from specc.model import Bundle, Expansion, Facts, Json, Plan, Spec
+from specc.model import Expansion, Facts, Json, Plan, Spec
 from specc.problems import ExitCode, Problem, SpeccError, stop_on_errors
 from specc.progress import Progress
+from specc.sealed import Bundle
 from specc.stages.expand import expand
 from specc.stages.plan import make_plan
 from specc.stages.render import render

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from specc.model import (
     Array,
-    Bundle,
     Document,
     EnvironmentFact,
     Expansion,
@@ -21,6 +20,7 @@ from specc.model import (
     Task,
     TaskShape,
 )
+from specc.sealed import Bundle
 from specc.stages.render import render
 from specc.stages.seal import seal
 from specc.stages.survey import survey

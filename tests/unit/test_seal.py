@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from bundling import a_plan, a_spec, sealed
 
-from specc.model import Bundle, Json
+from specc.model import Json
+from specc.sealed import Bundle
 from specc.stages.render import render
 from specc.stages.seal import seal
 from specc_runtime.contract.manifest import parse_manifest

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from specc.kinds import plan_room
-from specc.model import Bundle, Expansion, Json, Plan
+from specc.model import Expansion, Json, Plan
 from specc.problems import Problem, error, stop_on_errors, warning
 from specc.progress import Progress
 from specc.rerun.cures import cap_of
@@ -19,6 +19,7 @@ from specc.rerun.history import History, TaskHistory, read_history
 from specc.rerun.judge import Choice, Rules, choose
 from specc.rerun.live import live_shards
 from specc.rerun.rebuild import Parent, Workshop, make_facts, read_parent
+from specc.sealed import Bundle
 from specc.stages.plan import make_plan
 from specc.stages.render import render
 from specc.stages.seal import seal, specc_version

@@ -17,7 +17,8 @@ from specc.bundling.canonical import canonical_fast
 from specc.bundling.hashing import sha256_bytes
 from specc.bundling.portable import portable_spec
 from specc.bundling.shell import directives, shell_value
-from specc.model import Array, BundleFile, EnvironmentFact, FileFact, Json, Plan, Shape
+from specc.model import Array, EnvironmentFact, FileFact, Json, Plan, Shape
+from specc.sealed import BundleFile
 from specc_runtime.contract.slurm_text import SACCT_FIELDS
 
 _TOOLS = ("submit.sh", "status.sh", "stop.sh", "probe.sh")

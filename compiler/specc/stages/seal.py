@@ -12,7 +12,8 @@ from functools import cache
 from specc.bundling.canonical import canonical
 from specc.bundling.hashing import sha256_bytes
 from specc.bundling.portable import input_path, portable_spec
-from specc.model import Bundle, BundleFile, InputFact, JobShape, Json, Plan, Shape, TaskShape
+from specc.model import InputFact, JobShape, Json, Plan, Shape, TaskShape
+from specc.sealed import Bundle, BundleFile
 from specc_runtime.contract import manifest as contract
 
 LENT = ("wheels/", "inputs/", "images/")

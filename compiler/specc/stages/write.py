@@ -13,9 +13,10 @@ import shutil
 from pathlib import Path
 
 from specc.bundling.hashing import BLOCK_BYTES
-from specc.model import Bundle, BundleFile, Json
+from specc.model import Json
 from specc.problems import BundleInvalid
 from specc.progress import Progress, Silent
+from specc.sealed import Bundle, BundleFile
 from specc.verify import verify_bundle
 
 _WORTH_SHOWING_BYTES = 32 << 20
