@@ -11,6 +11,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from .categories import SUGGESTIONS, TRANSIENT
 from .slurm_words import JobWords
 
+_COMMON = ("seq", "t_ns", "epoch_ns", "task_id", "attempt", "slot")
 CUT = "cut"
 FAILED = "failed"
 
@@ -31,7 +32,7 @@ def judge_cut(
     named = category or "unknown"
     counts = named == "oom_host" or (named == "timeout" and had_it_all)
     failure = {
-        **{name: start[name] for name in ("task_id", "attempt", "slot")},
+        **{name: start[name] for name in _COMMON},
         "event": "task_failed",
         "category": named,
         "transient": not counts and (named in TRANSIENT or named != "unknown" or words.requeued),
