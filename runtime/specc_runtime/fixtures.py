@@ -17,7 +17,6 @@ from .journal import Journal
 from .log import Log
 from .mps import Mps
 from .server import Server
-from .slots import Slot
 from .stage import NotUsable, Stage
 from .warm import WarmParent
 
@@ -88,8 +87,6 @@ class Fixtures:
         self._falls: List[Tuple[float, Dict[str, Any]]] = []
         self.env: Dict[str, str] = {}
         """Variables for attempts; kept up to date."""
-        self.one_per_gpu = False
-        """True when a GPU takes only one process at a time."""
         self.broken: Optional[str] = None
         """Why no further task can run; None while they can."""
 
@@ -97,6 +94,11 @@ class Fixtures:
     def spawner(self) -> Optional[Spawner]:
         """Who forks attempts; None: the pool itself."""
         return self._warm
+
+    @property
+    def mps(self) -> bool:
+        """True while an MPS daemon serves this launch."""
+        return any(each.fixture.type == Mps.type and each.state == "up" for each in self._watches)
 
     @property
     def ready(self) -> bool:
@@ -182,7 +184,6 @@ class Fixtures:
             last = f"; its last line: {lines[-1]}" if lines else ""
             self.broken = self.broken or f"{watch.called}: {reason}{last}"
         else:
-            self.one_per_gpu = bool(without["exclusive"])
             self._log.warning(f"{watch.called}: {reason}; tasks share GPUs: {without['sharing']}")
 
     def ended(self, pid: int) -> bool:
@@ -244,19 +245,6 @@ class Fixtures:
     def _tell(self, kind: str, state: str, detail: Any, name: Optional[str] = None) -> None:
         named = {} if name is None else {"name": name}
         self._journal.write("fixture", type=kind, state=state, detail=detail, **named)
-
-
-def usable(slots: Sequence[Slot], *, one_per_gpu: bool) -> Tuple[Slot, ...]:
-    """Return the slots that may be used at a time: with `one_per_gpu` the first one of each GPU."""
-    if not one_per_gpu:
-        return tuple(slots)
-    taken: List[str] = []
-    kept = []
-    for slot in slots:
-        if not set(taken).intersection(slot.entries):
-            taken += slot.entries
-            kept.append(slot)
-    return tuple(kept)
 
 
 TYPES: Dict[str, Callable[[Fixtures, Mapping[str, Any], Stopping], None]] = {

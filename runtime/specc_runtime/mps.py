@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Set
 
 from . import limits
 from .devices import ask_gpu
@@ -44,6 +44,7 @@ class Mps:
         self._folder: Optional[str] = None
         self._guard: Optional[Guard] = None
         self._daemons: List[int] = []
+        self._before: Set[Optional[int]] = set()
 
     @property
     def start_limit_s(self) -> float:
@@ -65,7 +66,7 @@ class Mps:
         if tool is None:
             raise NotUsable(f"{TOOL} is not on PATH")
         self._folder = self._folder or _private_folder(self._stage.job_id)
-        before = set(limits.children())
+        before: Set[Optional[int]] = set(limits.children())
         try:
             done = subprocess.run(
                 [tool, "-d"],
@@ -79,17 +80,19 @@ class Mps:
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise NotUsable(f"{tool} can't be started: {error}") from error
-        # the pool adopts whatever detaches itself
-        self._daemons = sorted(set(limits.children()) - before)
-        folder, daemons = self._folder, tuple(self._daemons)
-        self._guard = Guard(lambda: _quit(tool, folder, daemons))
+        self._before, folder = before, self._folder
+        self._guard = Guard(lambda: _quit(tool, folder, ()))
+        self._adopt()
         if done.returncode:
             raise NotUsable(f"{tool} -d ended with code {done.returncode}")
         return {"pid": self._daemon(), "folder": folder, "gpus": list(self._stage.gpus)}
 
     def healthy(self) -> bool:
         """Ask the daemon for its servers: it answers once it listens."""
-        return self._tool is not None and _tell(self._tool, self._variables(), "get_server_list")
+        if self._tool is None or not _tell(self._tool, self._variables(), "get_server_list"):
+            return False
+        self._adopt()
+        return True
 
     def ended(self, pid: int) -> bool:
         """Take note of an ended process; True when it was the daemon."""
@@ -128,8 +131,12 @@ class Mps:
         return {
             "reason": reason,
             "sharing": "one task per GPU" if exclusive else "without MPS",
-            "exclusive": exclusive,
         }
+
+    def _adopt(self) -> None:
+        """Learn the daemon's pid: the pool adopts whatever detaches itself."""
+        guard = self._guard.pid if self._guard is not None else None
+        self._daemons = sorted(set(limits.children()) - self._before - {guard})
 
     def _clear(self) -> None:
         if self._guard is not None:
@@ -193,6 +200,7 @@ def _quit(
     tool: str, folder: str, daemons: "tuple[int, ...]", *, kept: Optional[str] = None
 ) -> None:
     """End a daemon in order, else by force; its log is kept, its folder removed."""
+    daemons += _written_pid(folder)
     _tell(tool, _variables(folder), "quit")
     end = time.monotonic() + _QUIT_S
     while any(map(_lives, daemons)) and time.monotonic() < end:
@@ -206,6 +214,14 @@ def _quit(
         with contextlib.suppress(OSError):
             shutil.copyfile(log, kept)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written_pid(folder: str) -> "tuple[int, ...]":
+    try:
+        with open(os.path.join(folder, "pipe", _PID_FILE), encoding="ascii") as file:
+            return (int(file.read()),)
+    except (OSError, ValueError):
+        return ()
 
 
 def _lives(pid: int) -> bool:

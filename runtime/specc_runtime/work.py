@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from . import limits
 from .books import Books
 from .contract import categories
 from .deadline import ENDS, WARNING, Deadline
-from .fixtures import FixtureFailed, Fixtures, usable
+from .fixtures import FixtureFailed, Fixtures
+from .gpu_check import crowded, name_by_uuid, occupied, usable
 from .journal import Journal
 from .lease import Lease
 from .log import Log, say
+from .mps import Mps
 from .places import lay_out
 from .pool import Pool
 from .progress import Progress
@@ -53,22 +55,23 @@ def work(
     lease: Lease,
 ) -> Outcome:
     """Run the tasks of which there is at least one."""
+    shape = setting.shape
     try:
-        slots = lay_out(setting.shape, os.environ)
+        slots, aside = _slots(shape, log)
     except NoDevice as error:
         log.error(str(error))
         for each in todo:
             journal.write("task_not_run", task_id=each.row.task_id, reason=str(error))
         progress.not_run += len(todo)
         return Outcome(categories.EXIT_FAILED, str(error))
-    if len(slots) < setting.shape["slots"]:
-        log.warning(f"{len(slots)} of {setting.shape['slots']} slots fit this machine")
     limits.adopt_orphans()
     limits.set_oom_score(-500)
     stage = _stage(setting, folder, slots, (journal.fd, *signals.fds))
-    fixtures = Fixtures(setting.shape["fixtures"], stage, journal, log)
+    fixtures = Fixtures(shape["fixtures"], stage, journal, log)
     place = _place(setting, folder, launch, fixtures.env)
     books = Books(folder, slots, journal=journal, log=log, progress=progress)
+    for gpu, reason in aside.items():
+        books.gpu_set_aside(gpu, reason)
     sampler = start_sampler(os.path.join(folder, "hardware.jsonl"), log)
 
     def waiting() -> bool:
@@ -83,7 +86,7 @@ def work(
         fixtures.start(waiting)
         pool = Pool(
             place,
-            slots=usable(slots, one_per_gpu=fixtures.one_per_gpu),
+            slots=usable(slots, mps=fixtures.mps, log=log),
             todo=todo,
             books=books,
             fixtures=fixtures,
@@ -118,6 +121,18 @@ def _outcome(pool: Pool, books: Books, signals: Signals) -> Outcome:
     if pool.failed:
         return Outcome(categories.EXIT_FAILED, f"{pool.failed} tasks failed")
     return Outcome(categories.EXIT_OK, None)
+
+
+def _slots(shape: Mapping[str, Any], log: Log) -> Tuple[Tuple[Slot, ...], Mapping[str, str]]:
+    """Return the slots, and the GPUs left out of them with the reasons. Raises NoDevice."""
+    if any(fixture["type"] == Mps.type for fixture in shape["fixtures"]):
+        name_by_uuid(os.environ)
+    aside = occupied(shape, os.environ, log)
+    slots = lay_out(shape, os.environ, without=tuple(aside))
+    if len(slots) < shape["slots"]:
+        log.warning(f"{len(slots)} of {shape['slots']} slots fit this machine")
+    crowded(slots, shape["task"]["gpu_memory_bytes"], log)
+    return slots, aside
 
 
 def _stage(setting: Setting, folder: str, slots: Sequence[Slot], own: Tuple[int, ...]) -> Stage:
