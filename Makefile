@@ -12,7 +12,7 @@ OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.
 BOUNDS := latency_pass or metadata
 
-.PHONY: benchmark smoke test test-gpu test-deps lint bench docs dev-lock clean help
+.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down lint bench docs dev-lock clean help
 
 help:
 	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
@@ -20,6 +20,7 @@ help:
 	@echo "make test        everything a change must pass"
 	@echo "make test-gpu    the tests that need a CUDA device"
 	@echo "make test-deps   install the system packages some tests use (root)"
+	@echo "make cluster     a four-node Slurm on this machine to play on; make cluster-down stops it"
 	@echo "make bench       measure specc itself and write docs/benchmarks.md"
 	@echo "make docs        regenerate the reference pages"
 	@echo "make clean       remove what the above made"
@@ -79,6 +80,13 @@ lint: $(VENV)/.dev
 test-deps:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES)
+
+# CLUSTER_DIR: where it lives, default a folder of yours in /tmp; CLUSTER: options, see --help
+cluster:
+	@$(PYTHON) tests/cluster/playground.py up $(CLUSTER) $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)")
+
+cluster-down:
+	@$(PYTHON) tests/cluster/playground.py down $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)")
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/bench -m bench --write-figures --benchmark-columns=min,median,max

@@ -24,7 +24,7 @@ import slurm_daemons
 from slurm_daemons import wait_until
 from slurm_shape import Shape, user, write_configuration
 
-__all__ = ["Element", "Shape", "Slurm", "a_slurm", "missing_programs", "wait_until"]
+__all__ = ["Element", "Shape", "Slurm", "a_slurm", "missing_programs", "needs_slurm", "wait_until"]
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "setpriv")
 _START_S = 30.0
@@ -37,6 +37,18 @@ def missing_programs(*, accounting: bool = False) -> list[str]:
     """Name the programs that this machine lacks for a Slurm of its own."""
     needed = PROGRAMS + (slurm_accounting.PROGRAMS if accounting else ())
     return [name for name in needed if shutil.which(name, path=_path()) is None]
+
+
+def needs_slurm(*, accounting: bool = False) -> None:
+    """Skip a test where Slurm is not installed, and say so; in CI it fails."""
+    import pytest
+
+    missing = missing_programs(accounting=accounting)
+    if missing:
+        what = f"no Slurm here ({', '.join(missing)}); to install it: sudo make test-deps"
+        if os.environ.get("CI") == "true":
+            pytest.fail(what)
+        pytest.skip(what)
 
 
 def _path() -> str:
