@@ -197,7 +197,7 @@ def check_cures(
             elif resource in limits and _amount(asked) > _amount(limits[resource]):
                 yield warning(
                     "W205",
-                    f"the cure asks for {asked}; the cluster profile allows at most {limits[resource]}",
+                    f"the cure asks for {asked}; the cluster profile allows {limits[resource]}",
                     mark=document.mark(*at),
                     path=dotted(at),
                     hint=None,
