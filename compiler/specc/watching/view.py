@@ -35,6 +35,8 @@ _LOOKS: Mapping[State, tuple[str, str, str]] = {
 _ROWS = 10
 """More shards than these are shown as cells instead of rows."""
 _LEAST = 3
+_AIRY = 24
+"""Lines of a terminal from which on parts are set apart by an empty one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,15 @@ def _run(status: RunStatus, frame: Frame, height: int) -> RenderableType:
     busy = sorted(
         (slot for slot in status.slots if slot.task_id), key=lambda slot: slot.since_epoch_ns or 0
     )
-    used = 7 + _height(status) + (len(status.failures) + 2 if failures else 0)
-    parts.append(shards)
+    gap = [Text("")] if height > _AIRY else []
+    used = 11 + _height(status) + (len(status.failures) + 3 if failures else 0)
+    parts += [*gap, shards]
     if busy:
-        most = max(_LEAST, height - used - 3)
-        parts += [_title(f"at work: {len(busy)}"), _slots(busy, status, frame, most)]
+        most = max(_LEAST, height - used)
+        parts += [*gap, _title(f"at work: {len(busy)}"), _slots(busy, status, frame, most)]
     if failures:
-        parts += [_title("failures"), failures]
+        parts += [*gap, _title("failures"), failures]
+    parts += gap
     return Padding(Group(*parts), (0, 1))
 
 
@@ -99,9 +103,12 @@ def _counts(status: RunStatus) -> Text:
     styles = {"completed": "green", "failed": "red", "running": "cyan", "stopped": "yellow",
               "unknown": "magenta", "missing": "", "invalid": "red"}  # fmt: skip
     text = Text(overflow="fold")
-    for number, part in enumerate(counts(status.totals).split(", ")):
-        text.append("   " if number else "")
-        text.append(part, style=styles.get(part.partition(" ")[2], ""))
+    for index, part in enumerate(counts(status.totals).split(", ")):
+        text.append("   " if index else "")
+        number_of, _, name = part.partition(" ")
+        # while a run goes on, nothing is amiss with a task that has not come yet
+        shown = "to run" if name == "missing" else name
+        text.append(f"{number_of} {shown}", style=styles.get(name, ""))
     return text
 
 
@@ -128,14 +135,16 @@ def _sign(state: State, frame: Frame) -> Text:
 
 def _shards(status: RunStatus, frame: Frame) -> RenderableType:
     found = Counter(shard.state for shard in status.shards)
-    title = Text(f"shards: {len(status.shards)}", style="bold")
+    legend = Text()
     for state in STATES:
         if found[state]:
-            title.append("   ")
-            title.append_text(_sign(state, frame))
-            title.append(f" {found[state]} {state}", style=_LOOKS[state][2])
-    body = _rows(status, frame) if len(status.shards) <= _ROWS else _cells(status, frame)
-    return Group(Rule(title, align="left", style="bright_black"), body)
+            legend.append("   " if legend else "")
+            legend.append_text(_sign(state, frame))
+            # no line break between a number and what it counts
+            legend.append(f"\N{NO-BREAK SPACE}{found[state]}\N{NO-BREAK SPACE}{state}")
+    many = len(status.shards) > _ROWS
+    body = _cells(status, frame) if many else _rows(status, frame)
+    return Group(_title(f"shards: {len(status.shards)}"), legend, body)
 
 
 def _cells(status: RunStatus, frame: Frame) -> RenderableType:

@@ -15,8 +15,6 @@ from specc_runtime.contract.runs import TaskState
 from specc_runtime.contract.tasks import TaskRow
 
 _NOT_CHECKED = "rows were not compared with their hashes; --check does so"
-_QUIET = ("done", "waiting")
-"""States of shards that are only counted in text."""
 
 
 def as_json(status: RunStatus) -> dict[str, Json]:
@@ -61,7 +59,7 @@ def as_text(status: RunStatus, *, most: int = 20) -> str:
     lines = [head + left, f"  {counts(sums)}"]
     if len(status.shards) > 1:
         lines.append(f"  {len(status.shards)} shards: {shard_counts(status.shards)}")
-    shown = [shard for shard in status.shards if shard.state not in _QUIET]
+    shown = [shard for shard in status.shards if not _quiet(shard)]
     lines += _capped([f"  {shard_line(shard)}" for shard in shown], most, "shards")
     busy = [slot for slot in status.slots if slot.task_id]
     lines += _capped(
@@ -130,6 +128,11 @@ def shard_line(shard: ShardStatus) -> str:
             f"last sign of life {moment(shard.sign_epoch_ns)} by the clock of {shard.node}"
         )
     return "  ".join(parts)
+
+
+def _quiet(shard: ShardStatus) -> bool:
+    """Return whether it is enough to count a shard."""
+    return shard.state == "done" or (shard.state == "waiting" and shard.job is None)
 
 
 def axes(row: TaskRow) -> str:
