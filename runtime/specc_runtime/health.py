@@ -30,7 +30,7 @@ class Health:
     """What is known of each GPU, by its entry of CUDA_VISIBLE_DEVICES."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
-        self._entries = {entry for slot in slots for entry in slot.entries}
+        self._slots = tuple(slots)
         self._last: Dict[str, _Fault] = {}
         self._faulty: Dict[str, List[str]] = {}
         """Tasks that failed on a GPU by themselves."""
@@ -39,29 +39,33 @@ class Health:
 
     @property
     def none_left(self) -> bool:
-        return bool(self._entries) and self._entries <= set(self.set_aside)
+        return all(self.set_aside.keys() & set(slot.entries) for slot in self._slots)
 
     def pick(
         self, queue: Iterable[Todo], free: Sequence[Slot], running: Sequence[Running]
     ) -> Optional[Tuple[int, Slot]]:
         """Return the place in the queue of the task to start now, and its slot; None to wait.
 
-        The GPU with the fewest tasks comes first, and one where this task failed comes last.
+        The GPU with the fewest tasks comes first. A task that failed on one waits for another,
+        where there is one: then its second failure tells whose fault it was.
         """
         open_slots = [slot for slot in free if not self.set_aside.keys() & set(slot.entries)]
         busy = Counter(entry for each in running for entry in each.slot.entries)
         guarded = {entry for each in running if each.todo.alone for entry in each.slot.entries}
         for place, todo in enumerate(queue):
-            fitting = [s for s in open_slots if _fits(s, todo, busy, guarded)]
+            shunned = self._shunned(todo) if todo.alone else set()
+            fitting = [s for s in open_slots if _fits(s, todo, busy, guarded | shunned)]
             if fitting:
-                return place, min(fitting, key=lambda slot: self._order(slot, todo, busy))
+                return place, min(fitting, key=lambda slot: _order(slot, busy))
             if not todo.alone:
                 return None
         return None
 
-    def _order(self, slot: Slot, todo: Todo, busy: Mapping[str, int]) -> Tuple[int, int, int]:
-        failed = sum(todo.row.task_id in self._faulty.get(entry, ()) for entry in slot.entries)
-        return failed, sum(busy.get(entry, 0) for entry in slot.entries), slot.number
+    def _shunned(self, todo: Todo) -> Set[str]:
+        """Return the GPUs that a task failed on; none where no slot is without them."""
+        failed = {gpu for gpu, tasks in self._faulty.items() if todo.row.task_id in tasks}
+        shut = failed.union(self.set_aside)
+        return failed if any(not shut.intersection(slot.entries) for slot in self._slots) else set()
 
     def may_settle(self, ended: Running, running: Sequence[Running]) -> bool:
         """Tell whether the cause of an end on a shared GPU may still show itself."""
@@ -132,6 +136,10 @@ def _device_error(ended: Running) -> Optional[int]:
 
 def _share(one: Running, other: Running) -> Set[str]:
     return set(one.slot.entries) & set(other.slot.entries)
+
+
+def _order(slot: Slot, busy: Mapping[str, int]) -> Tuple[int, int]:
+    return sum(busy.get(entry, 0) for entry in slot.entries), slot.number
 
 
 def _fits(slot: Slot, todo: Todo, busy: Mapping[str, int], guarded: Set[str]) -> bool:

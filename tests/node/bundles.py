@@ -194,8 +194,15 @@ def environ(bundle: Path, **extra: str) -> dict[str, str]:
 
 def run(bundle: Path, *which: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run shards to their end. `extra` are environment variables."""
+    return run_command(bundle, command(bundle, *which), **extra)
+
+
+def run_command(
+    bundle: Path, argv: Sequence[str], **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run any command to its end, in the environment of a run."""
     return subprocess.run(
-        command(bundle, *which),
+        argv,
         env=environ(bundle, **extra),
         capture_output=True,
         text=True,
