@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from specc.collate import export
 from specc.collate.attempts import all_attempts, attempt_table
 from specc.collate.complete import complete
@@ -18,7 +20,7 @@ from specc.collate.read import Found, read
 from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
 from specc.collate.summary import summarise
-from specc.collate.values import Collated, ResultsInvalid, Study, TaskResult
+from specc.collate.values import Collated, Damage, ResultsInvalid, Study, TaskResult
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
 
@@ -67,7 +69,13 @@ def collate_data(
     )
 
 
-def _study(found: Found) -> Study:
+def settle(
+    found: Found,
+) -> tuple[tuple[TaskResult, ...], pl.DataFrame, tuple[Damage, ...]]:
+    """Return what became of every task, the rows that count, and what is damaged.
+
+    Raises ResultsInvalid for bundles of several kinds.
+    """
     kinds = sorted({str(source.manifest["kind"]) for source in found.sources})
     if len(kinds) > 1:
         raise ResultsInvalid(
@@ -80,6 +88,11 @@ def _study(found: Found) -> Study:
         # a rerun did again what can't be read
         tasks, records, more = read_rows(tuple(map(_second_choice, tasks)), columns)
         damage = (*damage, *more)
+    return tasks, records, damage
+
+
+def _study(found: Found) -> Study:
+    tasks, records, damage = settle(found)
     states = [launch for run in found.runs for launch in run.launches]
     launches = tuple(
         {**launch.info, "path": run.path}
@@ -88,7 +101,7 @@ def _study(found: Found) -> Study:
         if launch.info is not None
     )
     return Study(
-        kind=kinds[0],
+        kind=str(found.sources[0].manifest["kind"]),
         sources=found.sources,
         tasks=tasks,
         records=records,

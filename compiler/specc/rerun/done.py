@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from specc.collate.complete import complete
 from specc.collate.lineage import lineage_of, newest
+from specc.collate.pipeline import settle
 from specc.collate.read import read
 from specc.collate.values import ResultsInvalid
 from specc.model import Expansion, Json, Plan
@@ -88,7 +88,7 @@ def read_done(paths: Sequence[Path]) -> Grown:
             hint="a bundle continues one; give the bundles of one study",
         )
     done: dict[str, DoneTask] = {}
-    for task in complete(found):
+    for task in settle(found)[0]:
         if task.state == "completed":
             where = DoneTask(task.bundle_id, task.run_id, task.condition_id)
             done.setdefault(task.task_id, where)

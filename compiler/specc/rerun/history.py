@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.collate.attempts import TaskAttempt, all_attempts
-from specc.collate.complete import complete
 from specc.collate.lineage import conditions, cure_of, lineage_of, newest, parents_first
+from specc.collate.pipeline import settle
 from specc.collate.read import Found, Run, read
 from specc.collate.values import ResultsInvalid, Source
 from specc.model import Json
@@ -113,10 +113,13 @@ def _run_id(found: Found, wanted: str | None) -> str:
 
 
 def _tasks(found: Found, runs: Sequence[Run], parent: Source) -> tuple[TaskHistory, ...]:
-    done = {
-        result.task_id
-        for result in complete(found)
-        if result.state == "completed" and result.run_id in {run.run_id for run in runs}
+    chosen = {run.run_id for run in runs}
+    results = [result for result in settle(found)[0] if result.run_id in chosen]
+    done = {result.task_id for result in results if result.state == "completed"}
+    unfit = {
+        (result.bundle_id, result.task_id): str(result.reason)
+        for result in results
+        if result.state == "invalid"
     }
     attempts: dict[tuple[str, str], list[TaskAttempt]] = {}
     for one in all_attempts(found):
@@ -137,6 +140,7 @@ def _tasks(found: Found, runs: Sequence[Run], parent: Source) -> tuple[TaskHisto
                 of_task[row.task_id],
                 of_run.get(source.bundle_id),
                 attempts.get((source.bundle_id, row.task_id), []),
+                unfit=unfit.get((source.bundle_id, row.task_id)),
                 done=row.task_id in done,
             )
     return tuple(sorted(placed.values(), key=lambda task: (task.row.index, task.row.task_id)))
@@ -149,13 +153,14 @@ def _history(
     run: Run | None,
     attempts: Sequence[TaskAttempt],
     *,
+    unfit: str | None,
     done: bool,
 ) -> TaskHistory:
     known = run.tasks.get(row.task_id) if run else None
     state, reason = (known.state, known.reason) if known else ("missing", "never started")
     failure = known.failure if known and state == "failed" else None
-    if run and row.task_id in run.unreadable:
-        state, reason, failure = "invalid", run.unreadable[row.task_id], None
+    if unfit is not None:
+        state, reason, failure = "invalid", unfit, None
     return TaskHistory(
         row=row,
         source=source,
