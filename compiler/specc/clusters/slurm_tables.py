@@ -46,7 +46,8 @@ class Limits:
 
 def rows(lines: Iterable[str]) -> list[dict[str, str]]:
     """Read lines of `scontrol -o show …`: each a row of KEY=value."""
-    return [found for line in lines if (found := dict(_WORD.findall(line)))]
+    # the first of equal keys counts: texts that people wrote, as a node's Reason, stand at the end
+    return [dict(reversed(found)) for line in lines if (found := _WORD.findall(line))]
 
 
 def settings(lines: Iterable[str]) -> dict[str, str]:
