@@ -6,28 +6,13 @@ The tasks wait for a file, so that a test can stop what certainly runs.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from jobs import SUMS, awaited, compiled, events, launch, states, submitted, totals
+from jobs import awaited, compiled, events, launch, states, submitted, totals
 from slurm import Element, Slurm, wait_until
-
-
-@pytest.fixture(scope="module", autouse=True)
-def near_its_end(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A bundle and its job of one minute, submitted before the other tests of this file.
-
-    Slurm looks for jobs near their end twice a minute only, so they run meanwhile.
-    """
-    folder = tmp_path_factory.mktemp("near")
-    # one shard of two tasks, that wait for a file which never comes
-    text = SUMS.replace("[1, 2, 3]", "[2, 3]").replace("estimate: 1min", "estimate: 1s")
-    bundle = compiled(folder, text)
-    options = ("--", "--time=1", "--signal=B:USR1@40")
-    (job,) = submitted(slurm, bundle, *options, GATE=str(folder / "never"))
-    return bundle, job
+from stopping import start_again
 
 
 @pytest.fixture
@@ -76,7 +61,8 @@ def test_the_signal_before_the_end_stops_one_element_with_75(
     slurm: Slurm, tmp_path: Path, gate: Path
 ) -> None:
     bundle = compiled(tmp_path)
-    job = both_wait(slurm, bundle, gate)
+    # long before the end it is a wish, near the end only Slurm's warning
+    job = both_wait(slurm, bundle, gate, "--time=10")
     # the element with the highest index has the id of the array: nobody else may be stopped with it
     slurm.ask("scancel", "--batch", "--signal=USR1", f"{job}_2")
     assert wait_until(lambda: states(slurm, job)[2] == "FAILED", 20), states(slurm, job)
@@ -103,12 +89,7 @@ def test_a_requeued_element_takes_its_shard_over(slurm: Slurm, tmp_path: Path, g
     bundle = compiled(tmp_path)
     job = both_wait(slurm, bundle, gate)
     slurm.ask("scontrol", "requeue", f"{job}_1")
-    assert wait_until(lambda: states(slurm, job)[1] == "PENDING", 20), states(slurm, job)
-    # 22.05 would let it wait for two minutes, in which the node clears the first start away
-    journal = bundle / "results/r1/1-cpu-0001/launch-001/events.jsonl"
-    assert wait_until(lambda: "launch_ended" in journal.read_text(encoding="utf-8"), 20)
-    time.sleep(3)
-    slurm.ask("scontrol", "update", f"jobid={job}_1", "StartTime=now")
+    start_again(slurm, job, 1)
     assert wait_until(started(bundle, "1-cpu-0001", 2), 30), states(slurm, job)
     gate.touch()
     assert awaited(slurm, job) == {index: Element("COMPLETED", 0) for index in range(3)}
@@ -133,18 +114,3 @@ def test_a_second_launch_of_a_running_shard_stands_back(
     assert "1-cpu-0001: held by process" in log
     lease = bundle / "results/r1/1-cpu-0001/lease/000001/owner.json"
     assert json.loads(lease.read_text(encoding="utf-8"))["job_id"] is not None
-
-
-def test_slurms_own_warning_ends_a_job_before_its_time_limit_does(
-    slurm: Slurm, near_its_end: tuple[Path, str]
-) -> None:
-    bundle, job = near_its_end
-    assert awaited(slurm, job, seconds=60) == {0: Element("FAILED", 75)}
-    journal = events(bundle, "1-cpu-0000")
-    (heard,) = [e for e in journal if e["event"] == "signal"]
-    assert heard["name"] == "SIGUSR1"
-    assert 0 < heard["seconds_left"] < 60
-    (failed,) = [e for e in journal if e["event"] == "task_failed"]
-    assert (failed["category"], failed["message"]) == ("preempted", "stopped by SIGUSR1")
-    (waiting,) = [e for e in journal if e["event"] == "task_not_run"]
-    assert waiting["reason"] == "not started: SIGUSR1"
