@@ -67,6 +67,7 @@ class Team:
         self._ends: Dict[int, End] = {}
         self._pids: Dict[int, int] = {}
         self._saved: Dict[int, List[Dict[str, Any]]] = {}
+        self._started = False
         self._selector = selectors.DefaultSelector()
         self._per_node = int(self._span["per_node"])
         self._world = self._per_node * len(self._span["nodes"])
@@ -92,6 +93,7 @@ class Team:
             "MASTER_ADDR": self._gathering.master_address(),
             "MASTER_PORT": str(self._nodes[0].link.ask(do="port")["port"]),
         }
+        self._started = True
         for node in self._nodes:
             node.link.send(do="start", env=env)
             self._selector.register(node.link, selectors.EVENT_READ, node)
@@ -114,13 +116,15 @@ class Team:
 
     def stop(self, grace_s: float) -> None:
         """Ask all ranks to end, and wait for them as long as they are given."""
+        if not self._started:
+            return
         for node in self._nodes:
             try:
                 node.link.send(do="stop", grace_s=grace_s)
             except LinkLost:
                 continue
         end = time.monotonic() + grace_s + _LAST_WORDS_S
-        while self._pids and len(self._ends) < len(self._pids) and time.monotonic() < end:
+        while len(self._ends) < self._world and time.monotonic() < end:
             self._listen(max(0.0, end - time.monotonic()))
 
     def outcome(self) -> Outcome:
@@ -209,6 +213,7 @@ class Team:
             last = {"what": "failed", "category": None, "evidence": {"errno": message["errno"]}}
             told = {**last, "message": message["message"], "types": ["OSError"], "type": "OSError"}
             self._ends[rank] = {"ended_ns": time.monotonic_ns(), "last": told}
+            self._lose(node, "its node could not start it")
         elif what == "report":
             self._pass_on(rank, message["report"])
 
@@ -225,6 +230,7 @@ class Team:
                 self._attempt.vouch(segments, report["progress"])
 
     def _lose(self, node: Node, why: str) -> None:
+        """Count all ranks of a node as ended."""
         for local_rank in range(self._per_node):
             rank = node.rank * self._per_node + local_rank
             lost = {"ended_ns": time.monotonic_ns(), "last": None, "lost": why}

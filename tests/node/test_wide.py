@@ -3,59 +3,154 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import end, events, failure, launch_folder, make_bundle, rows, run, start, states
-from bundles import task_id, wait_for
-
-TWO_BY_TWO = {"nodes": 2, "processes_per_node": 2}
-# every rank sends its number to rank 0, which sends the sum back
-MEET = """
-import socket, json
-rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-place = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-def line(c):
-    return json.loads(c.makefile().readline())
-if rank == 0:
-    with socket.create_server(place) as door:
-        others = [door.accept()[0] for _ in range(world - 1)]
-        total = sum(line(c) for c in others)
-        for c in others:
-            c.sendall(f"{total}\\n".encode())
-else:
-    end = time.monotonic() + 10
-    while True:
-        try:
-            c = socket.create_connection(place); break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-    c.sendall(f"{10 ** rank}\\n".encode())
-    total = line(c)
-attempt.record("sum", total=total, env={n: os.environ[n] for n in os.environ if "RANK" in n or "WORLD" in n})
-"""
+from bundles import launch_folder, make_bundle, rows, run, state, task_id
+from wide_tasks import MEET, TWO_BY_TWO
 
 
 @pytest.fixture(scope="module")
 def met(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of one task, 2 nodes x 2 processes, that ran."""
     bundle = make_bundle(tmp_path_factory.mktemp("met") / "b", [MEET], task=TWO_BY_TWO)
-    ended = run(bundle)
+    ended = run(bundle, CUDA_VISIBLE_DEVICES="")
     assert ended.returncode == 0, ended.stderr
     return bundle
 
 
-def of(bundle: Path, kind: str) -> list[dict[str, Any]]:
-    return [row for row in rows(bundle)[task_id(0)] if row["type"] == kind]
+def of(bundle: Path, kind: str, index: int = 0) -> list[dict[str, Any]]:
+    return [row for row in rows(bundle)[task_id(index)] if row["type"] == kind]
 
 
 def test_all_ranks_meet_at_the_masters_port(met: Path) -> None:
-    assert [row["total"] for row in of(met, "sum")] == [1110] * 4
+    assert [row["total"] for row in of(met, "sum")] == [1110 + 1] * 4
 
 
 def test_rows_of_a_rank_carry_its_number(met: Path) -> None:
     assert [row["rank"] for row in of(met, "sum")] == [0, 1, 2, 3]
+
+
+def test_each_rank_knows_its_place(met: Path) -> None:
+    third = of(met, "sum")[2]["env"]
+    assert third == {
+        "RANK": "2",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "4",
+        "LOCAL_WORLD_SIZE": "2",
+        "NODE_RANK": "1",
+        "GROUP_RANK": "1",
+    }
+
+
+def test_an_attempt_tells_its_kind_the_same(met: Path) -> None:
+    assert [row["told"] for row in of(met, "sum")] == [
+        [0, 4, 0, 2, 0],
+        [1, 4, 1, 2, 0],
+        [2, 4, 0, 2, 1],
+        [3, 4, 1, 2, 1],
+    ]
+
+
+def test_a_rank_writes_to_a_file_of_its_own_and_the_completion_names_all(met: Path) -> None:
+    segments = state(met).tasks[task_id(0)].segments
+    assert [segment.file for segment in segments] == [
+        "records.0.0.jsonl",
+        *(f"records.0.1.rank{rank}.jsonl" for rank in range(4)),
+    ]
+
+
+def test_what_a_rank_prints_has_a_log_of_its_own(met: Path) -> None:
+    text = (launch_folder(met) / "output.0.rank3.log").read_text()
+    title, line = text.splitlines()
+    assert title == f"== task {task_id(0)} attempt 1 rank 3 on {socket.gethostname()}"
+    assert line == "I am 3"
+
+
+def test_the_clocks_of_one_machine_agree_within_what_was_measured(met: Path) -> None:
+    ranks = of(met, "rank")
+    assert [(row["phase"], row["rank"]) for row in ranks] == [
+        *(("start", rank) for rank in range(4)),
+        *(("end", rank) for rank in range(4)),
+    ]
+    for row in ranks:
+        # all read the same monotonic clock, so the truth is 0
+        assert abs(row["clock_offset_ns"]) <= row["clock_uncertainty_ns"]
+        assert 0 < row["clock_uncertainty_ns"] < 50_000_000
+
+
+def test_pretended_nodes_are_recorded_as_what_they_are(met: Path) -> None:
+    last = of(met, "rank")[3]
+    found = {name: last[name] for name in ("node_rank", "node", "launcher", "emulated")}
+    here = socket.gethostname()
+    assert found == {"node_rank": 1, "node": here, "launcher": "fork", "emulated": True}
+    log = (launch_folder(met) / "log.jsonl").read_text()
+    assert "one machine stands for 2 nodes" in log
+
+
+def test_the_log_says_where_each_rank_ran(met: Path) -> None:
+    text = (launch_folder(met) / "log.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    told = [line["about"]["ranks"] for line in lines if "4 ranks on 2 nodes" in line["message"]]
+    pids = [row["pid"] for row in of(met, "sum")]
+    here = socket.gethostname()
+    assert told == [[{"rank": r, "node": here, "pid": pid} for r, pid in enumerate(pids)]]
+
+
+def test_ranks_share_the_gpus_of_their_task(tmp_path: Path) -> None:
+    code = 'attempt.record("gpu", seen=os.environ["CUDA_VISIBLE_DEVICES"], gpu=attempt.gpu)'
+    task = {"gpus": 2, "processes_per_node": 2}
+    bundle = make_bundle(tmp_path / "b", [code], task=task)
+    ended = run(bundle, CUDA_VISIBLE_DEVICES="GPU-a,GPU-b,3,5")
+    assert ended.returncode == 0, ended.stderr
+    assert [row["seen"] for row in of(bundle, "gpu")] == ["GPU-a,GPU-b", "3,5"]
+    assert [row["gpu"] for row in of(bundle, "rank")[:2]] == ["GPU-a,GPU-b", "3,5"]
+
+
+def test_two_wide_tasks_side_by_side_have_devices_of_their_own(tmp_path: Path) -> None:
+    code = 'attempt.record("gpu", seen=attempt.gpu, slot=attempt.slot)'
+    task = {"gpus": 1, "processes_per_node": 2}
+    bundle = make_bundle(tmp_path / "b", [code] * 2, task=task, slots=2)
+    ended = run(bundle, CUDA_VISIBLE_DEVICES="0,1,2,3")
+    assert ended.returncode == 0, ended.stderr
+    seen = [[row["seen"] for row in of(bundle, "gpu", index)] for index in range(2)]
+    assert sorted(seen) == [["0", "1"], ["2", "3"]]
+
+
+def test_too_few_gpus_for_a_task_are_said_before_it_starts(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b", ["pass"], task={"gpus": 1, "processes_per_node": 2})
+    ended = run(bundle, CUDA_VISIBLE_DEVICES="0")
+    assert ended.returncode == 1
+    assert "a task needs 2, here are 1" in ended.stderr
+
+
+def test_kept_files_of_ranks_do_not_meet(tmp_path: Path) -> None:
+    code = 'attempt.keep("note").write_text(str(attempt.rank))'
+    bundle = make_bundle(tmp_path / "b", [code], task={"processes_per_node": 2})
+    assert run(bundle).returncode == 0
+    folder = launch_folder(bundle) / "tasks" / task_id(0)
+    assert ((folder / "note").read_text(), (folder / "rank1/note").read_text()) == ("0", "1")
+
+
+def test_a_checkpoint_of_all_ranks_is_gone_on_from(tmp_path: Path) -> None:
+    code = """
+done = (attempt.resume() or {}).get("steps", 0)
+attempt.record("step", number=done)
+if done == 0:
+    if attempt.rank:
+        attempt.checkpoint()
+        (attempt.state / "saved").touch()
+    else:
+        while not (attempt.state / "saved").exists():
+            time.sleep(0.01)
+        attempt.checkpoint(steps=1)
+        raise TaskError("node", "the switch broke")
+while attempt.number == 1:
+    time.sleep(0.1)
+"""
+    bundle = make_bundle(tmp_path / "b", [code], task={"processes_per_node": 2})
+    assert run(bundle).returncode == 0
+    steps = [(row["attempt"], row["rank"], row["number"]) for row in of(bundle, "step")]
+    assert sorted(steps) == [(1, 0, 0), (1, 1, 0), (2, 0, 1), (2, 1, 1)]

@@ -6,15 +6,19 @@ from typing import Any
 
 import polars as pl
 
+from specc.collate.rows import CORE
 from specc.kinds.command import tables
 
 PROCESS = {"task": 0, "attempt": 1, "t_ns": 1, "type": "process", "exit_code": 0, "wall_s": 2.0}
 
 
 def measured(**fields: Any) -> dict[str, tuple[float | None, str | None]]:
-    keys = {"task": pl.Int64, "attempt": pl.Int64, "t_ns": pl.Int64, "type": pl.String}
-    schema = {**keys, **tables.record_columns()}
-    frames = tables.frames(pl.DataFrame([{**PROCESS, **fields}], schema=schema))
+    return of_ranks({**PROCESS, **fields})
+
+
+def of_ranks(*rows: dict[str, Any]) -> dict[str, tuple[float | None, str | None]]:
+    schema = {"task": pl.Int64, **CORE, **tables.record_columns()}
+    frames = tables.frames(pl.DataFrame(rows, schema=schema))
     return {each.metric: (each.value, each.reason) for each in tables.measurements(frames)}
 
 
@@ -27,3 +31,18 @@ def test_missing_peak_memory_carries_the_reason_of_the_record() -> None:
 
 def test_numbers_missing_without_a_reason_say_so() -> None:
     assert measured()["process.cpu_s"] == (None, "not measured on this machine")
+
+
+def test_a_task_of_two_ranks_took_the_longest_time_all_cpu_time_and_the_largest_memory() -> None:
+    first = {**PROCESS, "rank": 0, "user_s": 1.0, "system_s": 0.5, "max_rss_bytes": 70}
+    second = {**first, "rank": 1, "wall_s": 3.0, "user_s": 2.0, "max_rss_bytes": 60}
+    assert of_ranks(first, second) == {
+        "process.wall_s": (3.0, None),
+        "process.cpu_s": (4.0, None),
+        "process.max_rss_bytes": (70, None),
+    }
+
+
+def test_cpu_time_that_one_rank_did_not_measure_is_not_known_of_the_task() -> None:
+    first = {**PROCESS, "rank": 0, "user_s": 1.0, "system_s": 0.5}
+    assert of_ranks(first, {**PROCESS, "rank": 1})["process.cpu_s"][0] is None

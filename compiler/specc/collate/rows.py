@@ -27,8 +27,22 @@ CORE: Mapping[str, Any] = {
     "pid": pl.Int64(),
     "slot": pl.Int64(),
     "neighbours": pl.List(pl.String()),
+    "rank": pl.Int64(),
+    "phase": pl.String(),
+    "local_rank": pl.Int64(),
+    "node_rank": pl.Int64(),
+    "world_size": pl.Int64(),
+    "node": pl.String(),
+    "host": pl.String(),
+    "gpu": pl.String(),
+    "launcher": pl.String(),
+    "emulated": pl.Boolean(),
+    "clock_offset_ns": pl.Int64(),
+    "clock_epoch_offset_ns": pl.Int64(),
+    "clock_uncertainty_ns": pl.Int64(),
 }
-"""Fields of every record, and of the `attempt` record that opens each attempt."""
+"""Fields of every record, of the `attempt` record that opens each attempt, and of the `rank`
+records of a task that is wider than a process."""
 
 
 def read_rows(

@@ -17,22 +17,30 @@ _PROCESS = (
         label="Wall time",
         unit="s",
         better="lower",
-        definition="Time from starting the program to its end, by the runtime's monotonic clock.",
+        definition="Time from starting the program to its end, by the runtime's monotonic clock;"
+        " of several ranks the longest.",
     ),
     Metric(
         name="process.cpu_s",
         label="CPU time",
         unit="s",
         better="lower",
-        definition="User plus system time of the program and the children it waited for.",
+        definition="User plus system time of the program and the children it waited for,"
+        " of all ranks together.",
     ),
     Metric(
         name="process.max_rss_bytes",
         label="Peak memory",
         unit="B",
         better="lower",
-        definition="Largest resident set of any process of the program, as the kernel counts it.",
+        definition="Largest resident set of any process of the program, as the kernel counts it;"
+        " the largest of all ranks.",
     ),
+)
+
+_RANK = (
+    *("phase", "local_rank", "node_rank", "world_size", "node", "host", "pid", "gpu", "launcher"),
+    *("emulated", "clock_offset_ns", "clock_epoch_offset_ns", "clock_uncertainty_ns"),
 )
 
 
@@ -55,9 +63,11 @@ def record_columns() -> Mapping[str, Any]:
 
 
 def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Return `metrics` (one row for each value reported) and `processes` (one for each run)."""
-    keys = ["task", "attempt", "t_ns"]
-    return {
+    """Return `metrics` (one row for each value reported), `processes` (one for each run, and for
+    each rank of it) and, where tasks have several processes, `ranks`.
+    """
+    keys = ["task", "attempt", "rank", "t_ns"]
+    found = {
         "metrics": records.filter(pl.col("type") == "metric").select(
             *keys, "metric", "index", "value", "value_reason", "unit", "better"
         ),
@@ -67,6 +77,8 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
             *("max_rss_bytes", "max_rss_bytes_reason"),
         ),
     }
+    ranks = records.filter(pl.col("type") == "rank").select(*keys, *_RANK)
+    return {**found, "ranks": ranks} if ranks.height else found
 
 
 def metrics(
@@ -107,10 +119,8 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
             samples=values if len(values) > 1 and not missing else (),
             sequence=values if len(values) > 1 and not missing else (),
         )
-    for row in frames["processes"].iter_rows(named=True):
-        parts = (row["user_s"], row["system_s"])
-        cpu_s = None if None in parts else sum(parts)
-        values = (row["wall_s"], cpu_s, row["max_rss_bytes"])
+    for row in _of_all_ranks(frames["processes"]).iter_rows(named=True):
+        values = (row["wall_s"], row["cpu_s"], row["max_rss_bytes"])
         reasons = (None, None, row["max_rss_bytes_reason"])
         for metric, value, why in zip(_PROCESS, values, reasons, strict=True):
             yield Measurement(
@@ -121,6 +131,25 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
             )
 
 
+def _of_all_ranks(processes: pl.DataFrame) -> pl.DataFrame:
+    """Return one row for each task: the longest time, all CPU time, the largest memory.
+
+    What one rank did not measure is not known of the task, but for memory: a peak that was seen
+    is at least that high.
+    """
+    cpu_s = pl.col("user_s") + pl.col("system_s")
+    return processes.group_by("task", maintain_order=True).agg(
+        wall_s=_if_all("wall_s", pl.col("wall_s").max()),
+        cpu_s=pl.when(cpu_s.null_count() == 0).then(cpu_s.sum()),
+        max_rss_bytes=pl.col("max_rss_bytes").max(),
+        max_rss_bytes_reason=pl.col("max_rss_bytes_reason").drop_nulls().first(),
+    )
+
+
+def _if_all(column: str, value: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col(column).null_count() == 0).then(value)
+
+
 def _mixed_units(reported: pl.DataFrame) -> dict[str, str]:
     """Return the metrics that records give in several units, with the units: "ms, s"."""
     units = reported.group_by("metric").agg(pl.col("unit").drop_nulls().unique().sort())
@@ -128,8 +157,12 @@ def _mixed_units(reported: pl.DataFrame) -> dict[str, str]:
 
 
 def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
-    """Yield the life of each program, with the CPU time that it and its children used."""
-    for row in frames["processes"].drop_nulls("wall_s").iter_rows(named=True):
+    """Yield the life of each program, with the CPU time that it and its children used.
+
+    Those of ranks are left out: other nodes have other clocks and other loads.
+    """
+    alone = frames["processes"].filter(pl.col("rank").is_null())
+    for row in alone.drop_nulls("wall_s").iter_rows(named=True):
         parts = (row["user_s"], row["system_s"])
         yield Window(
             task=row["task"],

@@ -1,4 +1,4 @@
-"""Run one program once and record its numbers.
+"""Run one program once, in each rank of a task that has several, and record its numbers.
 
 The program is a child in the attempt's own process group, so what ends the attempt ends it too.
 Its output goes to the slot's log; a stream that holds metrics passes through here on the way.
@@ -58,7 +58,7 @@ def run(attempt: Attempt) -> None:
 def _run_in(attempt: Attempt, scratch: str) -> None:
     settings = attempt.task.settings
     folder = _code_folder(attempt) if settings.get("workdir") == "code" else scratch
-    declared = settings.get("metrics", {})
+    declared = _read_here(settings.get("metrics", {}), attempt.rank)
     readers = [reading.LineReader(declared, stream) for stream in ("stdout", "stderr")]
     ended = _run_program(attempt, settings, (scratch, folder), readers)
     _record_process(attempt, ended)
@@ -68,8 +68,17 @@ def _run_in(attempt: Attempt, scratch: str) -> None:
     for name, metric in declared.items():
         _record_metric(attempt, name, metric, found[name])
     _check_required(declared, found)
-    for name in settings.get("keep", []):
+    for name in settings.get("keep", []) if attempt.rank == 0 else ():
         _keep(attempt, scratch, name)
+
+
+def _read_here(metrics: Mapping[str, Any], rank: int) -> Dict[str, Mapping[str, Any]]:
+    """Return the metrics that this rank is to yield."""
+    return {
+        name: metric
+        for name, metric in metrics.items()
+        if rank == 0 or metric.get("ranks", "first") == "all"
+    }
 
 
 def _run_program(
