@@ -87,7 +87,7 @@ def _launch(setting: Setting, shard_id: str, left: Left, lease: Lease) -> int:
             mode=terminal_mode(os.environ),
             label=shard_id,
         )
-        progress.failed = len(left.given_up)
+        progress.give_up(len(left.given_up))
         outcome = Outcome(categories.EXIT_OK, "all tasks were done before")
         if left.todo:
             outcome = work(

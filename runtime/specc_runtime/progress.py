@@ -31,7 +31,7 @@ class Progress:
         self._last_news: Any = None
         self.total = total
         self.completed = done
-        self._done_before = done
+        self._settled_before = done
         self.failed = 0
         self.stopped = 0
         self.not_run = 0
@@ -49,6 +49,11 @@ class Progress:
     def task_stopped(self) -> None:
         """Count a task that was stopped: a later launch goes on with it."""
         self.stopped += 1
+
+    def give_up(self, tasks: int) -> None:
+        """Count tasks that failed in earlier launches and aren't tried again."""
+        self.failed += tasks
+        self._settled_before += tasks
 
     def due(self, now: float) -> bool:
         """True when `show` would write something."""
@@ -86,7 +91,7 @@ class Progress:
         won't end.
         """
         left = self.total - self.completed - self.failed
-        here = self.completed + self.failed - self._done_before
+        here = self.completed + self.failed - self._settled_before
         if left <= 0:
             return 0.0
         if here <= 0 or self.not_run or self.stopped:

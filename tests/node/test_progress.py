@@ -135,3 +135,27 @@ def test_what_was_stopped_or_never_started_is_not_done(
 def test_progress_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _progress(tmp_path / "none").show([], last=True)
     assert capsys.readouterr().err == ""
+
+
+def test_what_earlier_launches_gave_up_sets_no_pace(tmp_path: Path) -> None:
+    progress = _progress(tmp_path)
+    progress.give_up(2)
+    _later(progress, 100)
+    assert _told(progress, tmp_path)["eta_s"] is None
+    progress.task_completed()
+    assert _told(progress, tmp_path, last=True)["eta_s"] == pytest.approx(100, abs=1)
+
+
+def test_a_stopped_task_is_no_failed_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = _progress(tmp_path, mode="plain")
+    progress.task_stopped()
+    told = _told(progress, tmp_path, last=True)
+    assert (told["failed"], told["stopped"]) == (0, 1)
+    assert capsys.readouterr().err == "1-cpu-0000  [0/4] 0 %  running 1  stopped 1\n"
+
+
+def test_almost_all_is_not_100_percent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _progress(tmp_path, mode="plain", total=1000, done=999).show([BUSY], last=True)
+    assert capsys.readouterr().err == "1-cpu-0000  [999/1000] 99 %  running 1\n"

@@ -14,6 +14,9 @@ from specc_runtime.contract.progress import Totals, was_stopped
 from specc_runtime.contract.runs import TaskState
 from specc_runtime.contract.tasks import TaskRow
 
+_COUNTED = (
+    "completed", "failed", "stopped", "running", "unknown", "not_run", "missing", "invalid"
+)  # fmt: skip
 _NOT_CHECKED = "rows were not compared with their hashes; --check does so"
 
 
@@ -96,8 +99,7 @@ def counts(sums: Totals) -> str:
 
 
 def _named(sums: Totals) -> dict[str, int]:
-    hidden = ("total", "left_out")
-    return {name: number for name, number in asdict(sums).items() if name not in hidden}
+    return {name: getattr(sums, name) for name in _COUNTED}
 
 
 def _join(numbers: Mapping[str, int]) -> str:
