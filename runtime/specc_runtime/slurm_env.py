@@ -79,11 +79,12 @@ def read_allocation(environ: Mapping[str, str], end_t: Optional[float]) -> Alloc
 
 
 def _seconds_left(environ: Mapping[str, str], job_id: str) -> Optional[float]:
+    # the variable, which 22.05 does not set, is a time on the controller's clock, not on this one
+    left = parse_duration(_squeue(job_id, "%L") or "")
+    if left is not None:
+        return left
     end = environ.get("SLURM_JOB_END_TIME", "")
-    if end.isdigit():
-        return int(end) - time.time()
-    # 22.05 does not set the variable
-    return parse_duration(_squeue(job_id, "%L") or "")
+    return int(end) - time.time() if end.isdigit() else None
 
 
 def parse_duration(text: str) -> Optional[float]:

@@ -39,17 +39,6 @@ def test_second_launch_runs_nothing_again(home: Path) -> None:
     assert names == ["launch_started", "task_reused", "task_reused", "launch_ended"]
 
 
-def test_failed_task_makes_code_1_and_runs_again_next_time(home: Path) -> None:
-    flag = home / "flag"
-    bundle = bundles.make_bundle(home / "b", [f"assert os.path.exists({str(flag)!r})", RECORD])
-    assert bundles.run(bundle).returncode == 1
-    assert bundles.states(bundle) == ["failed", "completed"]
-    flag.touch()
-    assert bundles.run(bundle).returncode == 0
-    attempts = bundles.state(bundle).tasks[bundles.task_id(0)].attempts
-    assert [(a.attempt, a.outcome) for a in attempts] == [(1, "failed"), (2, "completed")]
-
-
 def test_bundle_still_verifies_after_a_run(home: Path) -> None:
     bundle = bundles.make_bundle(home / "b", [RECORD])
     bundles.run(bundle)
