@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from specc.commands import bundles, clusters, results, specs, watching
+from specc.commands import bundles, clusters, pilot, results, specs, watching
 from specc.problems import ExitCode
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ VERBS = (
     specs.lock,
     specs.plan,
     specs.compile_,
+    pilot.pilot,
     specs.diff,
     bundles.verify,
     bundles.run,

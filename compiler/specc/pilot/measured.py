@@ -18,6 +18,8 @@ from specc.model import Json
 from specc_runtime.contract.runs import AttemptState
 
 OOM = ("oom_host", "oom_gpu")
+LEAST_S = 5.0
+"""Shorter attempts are mostly start and end, and say little of the cores at work."""
 NO_END = "no attempt has ended yet"
 OLD = "not recorded by the runtime that ran it"
 
@@ -155,10 +157,12 @@ def _cores(
     cores = [
         (a.usage["user_s"] + a.usage["system_s"]) / a.duration_s
         for a in attempts
-        if a.usage is not None and a.duration_s and a.outcome == "completed"
+        if a.usage is not None and (a.duration_s or 0) >= LEAST_S and a.outcome == "completed"
     ]
+    known = any(a.usage is not None for a in attempts)
     for name in ("cores_mean", "cores_max"):
-        reasons[name] = OLD if attempts else NO_END
+        short = f"no attempt took {LEAST_S:g} s" if known else OLD
+        reasons[name] = short if attempts else NO_END
     wide = task["nodes"] * task["processes_per_node"] > 1
     if wide:
         reasons |= dict.fromkeys(("cores_mean", "cores_max"), "tasks have several processes")
