@@ -12,6 +12,7 @@ _FILES = (
     ("report.html, report.md, insights.md", "this report; the findings alone"),
     ("report.json", "the report as data: findings, definitions, commands, failures"),
     ("tables/tasks", "one row for each task: point, state, reason, attempt, settings"),
+    ("tables/attempts", "one row for each attempt in every bundle: outcome, cause, host, cure"),
     ("tables/cells", "one row for each metric of each point: value, interval, percentiles"),
     ("tables/right_sizing", "one row for each job shape: asked, used, proposed, advice, gaps"),
     ("tables/*", "one row for each measured thing, with its task; Parquet and CSV are equal"),
