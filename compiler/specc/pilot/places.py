@@ -6,6 +6,7 @@ same; else the shape that wants another gets a `when` rule, if one axis tells it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -169,5 +170,10 @@ class _Finder:
         return None
 
 
-def _plain(condition: Mapping[str, Json]) -> str:
-    return "{" + ", ".join(f"{k}: {v}" for k, v in condition.items()) + "}"
+def _plain(value: Json) -> str:
+    """Return a condition on one line, as YAML has it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_plain(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
