@@ -10,25 +10,24 @@ import argparse
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from . import caches, gathering, isolate, places, ranks, signals
+from . import by_hand, caches, gathering, isolate, places, ranks, signals
 from .arrivals import check_inputs
 from .building import EnvironmentFailed
 from .contract import categories
 from .contract.fields import Damage
 from .contract.lenders import with_lender
 from .contract.manifest import Manifest, read_manifest
-from .contract.tasks import TaskRow, read_tasks
+from .contract.tasks import read_tasks
 from .contract.verify import Verdict, verify
 from .environment import Prepared, environments_root, prepare, stamps_root
 from .execute import run_shard
 from .link import LinkLost
 from .log import say
 from .setting import Setting
-from .slots import NoDevice, make_slots
+from .slots import NoDevice
 from .slurm_env import find_end, read_allocation, run_id
 from .status import describe_runs, results_folder
 
@@ -274,17 +273,11 @@ def _one_task(setting: Setting, options: argparse.Namespace) -> int:
     if row.shape != options.shape or row.shard is None:
         raise KeyError(f"task {row.task_id} belongs to shape {row.shape}, not {options.shape}")
     if options.print:
-        sys.stdout.write(json.dumps(dict(vars(row)), indent=2, ensure_ascii=False) + "\n")
+        environments = setting.manifest.predicate["environments"]
+        stated = environments.get(setting.shape["environment"], {}).get("variables") or {}
+        told = by_hand.describe(setting, row, stated)
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
         return categories.EXIT_OK
     if options.shell:
-        return _shell(setting, row)
+        return by_hand.shell(setting, row)
     return run_shard(setting, row.shard, only=row.task_id)
-
-
-def _shell(setting: Setting, row: TaskRow) -> int:
-    """Open a shell with the variables that the task would have."""
-    slot = make_slots(setting.shape, os.environ)[0]
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    env = {**os.environ, **slot.env, "SPECC_TASK_ID": row.task_id, "SPECC_BUNDLE": setting.bundle}
-    say(f"task {row.task_id}: {json.dumps(row.axes)}; leave the shell to come back")
-    return subprocess.call([shell], cwd=setting.bundle, env=env)

@@ -60,8 +60,21 @@ def test_one_task_runs_alone(home: Path) -> None:
 def test_task_is_printed_and_not_run(home: Path) -> None:
     bundle = bundles.make_bundle(home / "b", [RECORD])
     done = bundles.run(bundle, "--task", bundles.task_id(0)[:6], "--print")
-    assert json.loads(done.stdout)["axes"] == {"index": 0}
+    told = json.loads(done.stdout)
+    assert told["axes"] == {"index": 0}
+    assert told["runs_in"]["slot"]["cpus"] == 1
+    assert told["runs_in"]["variables"]["OMP_NUM_THREADS"] == "1"
     assert not (bundle / "results").exists()
+
+
+def test_a_task_tried_in_a_run_of_its_own_leaves_the_real_one_alone(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD] * 2)
+    bundles.run(bundle)
+    before = sorted(path for path in (bundle / "results/r1").rglob("*"))
+    assert bundles.run(bundle, "--task", bundles.task_id(0), SPECC_RUN="debug").returncode == 0
+    assert sorted(path for path in (bundle / "results/r1").rglob("*")) == before
+    tried = bundles.state(bundle, "debug").tasks[bundles.task_id(0)]
+    assert (tried.state, len(tried.attempts)) == ("completed", 1)
 
 
 def test_shell_has_the_variables_of_the_task(home: Path) -> None:
