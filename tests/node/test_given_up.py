@@ -108,3 +108,15 @@ def test_a_failed_task_does_not_keep_the_others_from_being_taken_up(home: Path) 
     assert bundles.end(process)[0] == 75
     assert bundles.run(bundle).returncode == 1
     assert bundles.states(bundle) == ["failed", "completed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "tried"), [({"attempts": 3}, 3), ({"attempts": 3, "task.memory": "x2"}, 1)]
+)
+def test_a_rule_of_attempts_alone_is_followed_in_the_run(
+    home: Path, rule: Mapping[str, Any], tried: int
+) -> None:
+    predicate = {"on_failure": {"program": rule}}
+    bundle = bundles.make_bundle(home / "b", ["raise ValueError"], predicate=predicate)
+    assert bundles.run(bundle).returncode == 1
+    assert tries(bundle) == [(number, "failed") for number in range(1, tried + 1)]
