@@ -86,7 +86,8 @@ def _category(evidence: Evidence, report: Mapping[str, Any]) -> str:
         return "gpu_neighbour"
     if evidence.fixture_fault is not None and found in ("program", "unknown"):
         return "health_check"
-    return found
+    # such an attempt uses nothing up, so without a neighbour it would be tried again for ever
+    return "gpu" if found == "gpu_neighbour" else found
 
 
 def _silent(evidence: Evidence) -> str:
