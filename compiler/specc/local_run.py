@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.problems import BundleInvalid, ExitCode
-from specc.watching.status import RunStatus, read_status
+from specc.watching.find import target
+from specc.watching.status import RunStatus, status_of
 from specc_runtime.contract.fields import Damage
 from specc_runtime.contract.manifest import read_manifest
 
@@ -58,9 +59,14 @@ class LocalRun:
     results: Path | None
     """Where results go; None: SPECC_RESULTS of this process, else the bundle."""
 
+    again: bool = False
+    """Give tasks that were given up one more attempt."""
+
     def environment(self) -> dict[str, str]:
         """Return the variables of the scripts."""
         chosen = {"SPECC_RUN": self.run_id, "SPECC_NETWORK": self.network}
+        if self.again:
+            chosen["SPECC_AGAIN"] = "1"
         if self.results is not None:
             chosen["SPECC_RESULTS"] = str(self.results.absolute())
         return {**os.environ, **chosen}
@@ -118,9 +124,8 @@ def _tell(run: LocalRun, listener: Listener) -> None:
         return
     # a status that can't be read now is no reason to stop a run: the next poll tells
     with suppress(BundleInvalid):
-        listener.status(
-            read_status(run.bundle, run_id=run.run_id, results=run.results, check=False)
-        )
+        wanted = target(run.bundle, run_id=run.run_id, results=run.results)
+        listener.status(status_of(wanted, ask=False))
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -57,15 +57,23 @@ def run(
         typer.Option(help="off: cut the network off where the kernel allows it."),
     ] = "on",
     results: ResultsPath = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Give failed tasks that were given up another attempt.")
+    ] = False,
 ) -> Answer:
-    """Run a bundle here, CPU first; finished tasks are kept."""
+    """Run a bundle here, CPU first; finished tasks are kept.
+
+    Ctrl-C stops it in order; the same command then goes on with what is left.
+    """
     from specc.local_run import LocalRun, run_here
     from specc.watching.find import chosen_run
     from specc.watching.status import read_status
     from specc.watching.words import as_json as status_json
     from specc.watching.words import as_text
 
-    wanted = LocalRun(bundle=bundle, run_id=chosen_run(run_id), network=network, results=results)
+    wanted = LocalRun(
+        bundle=bundle, run_id=chosen_run(run_id), network=network, results=results, again=again
+    )
     with watched_run() as listener:
         code = run_here(wanted, listener)
     found = read_status(bundle, run_id=wanted.run_id, results=results)
