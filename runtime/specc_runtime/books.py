@@ -38,6 +38,8 @@ class Books:
         }
         self.gained = 0
         """Tasks completed and checkpoints saved in this launch: what a requeue goes on from."""
+        self.unsafe: Optional[str] = None
+        """Why rows may not have reached the disk; None while all have."""
         self._unsynced: Set[int] = set()
         self._next_sync = 0.0
 
@@ -116,11 +118,15 @@ class Books:
             try:
                 self._files[slot].sync()
             except OSError as error:
-                self.log.warning(f"records of slot {slot}: {error}")
+                self._is_unsafe(slot, error)
         self._unsynced.clear()
         self.journal.sync()
         # a slow disk is asked less often, so that it never takes more than a tenth of the time
         self._next_sync = now + max(_SYNC_EVERY_S, 10 * (time.monotonic() - now))
+
+    def _is_unsafe(self, slot: int, error: OSError) -> None:
+        self.unsafe = f"rows may not have reached the disk: {error}"
+        self.log.warning(f"records of slot {slot}: {error}")
 
     def _slot_states(self, running: Sequence[Running]) -> List[Dict[str, Any]]:
         busy = {attempt.slot.number: attempt for attempt in running}
@@ -128,8 +134,11 @@ class Books:
 
     def close(self) -> None:
         """Close the files of all slots; the journal stays open."""
-        for file in self._files.values():
-            file.close()
+        for slot, file in self._files.items():
+            try:
+                file.close()
+            except OSError as error:
+                self._is_unsafe(slot, error)
         for output in self._outputs.values():
             output.close()
 

@@ -108,6 +108,8 @@ def _launch(setting: Setting, shard_id: str, left: Left, lease: Lease) -> int:
         code = outcome.exit_code
         journal.write("launch_ended", exit_code=code, reason=outcome.reason, counts=counts)
         journal.close()
+        if journal.unsafe:
+            raise JournalLost("its journal may not have reached the disk")
         return code
     except (JournalLost, OSError) as error:
         log.error(f"the launch can't go on: {error}")

@@ -38,6 +38,8 @@ class Journal:
         self._ballast = ""
         self.full = False
         """True once the file system refused more room: stop handing out work."""
+        self.unsafe = False
+        """True once lines may not have reached the disk."""
         self.dirty = False
         """Lines were written that are not fsynced yet."""
         self._reserve()
@@ -113,7 +115,7 @@ class Journal:
         except OSError as error:
             if error.errno not in FULL:
                 raise JournalLost(str(error)) from error
-            self.full = True
+            self.full = self.unsafe = True
 
     def close(self) -> None:
         self.sync()

@@ -254,8 +254,8 @@ class Pool:
         self._look_at_the_end()
         if not self._beat():
             self._stop("another launch took the lease over")
-        if self._books.journal.full:
-            self._stop_handing_out(DISK_FULL)
+        if self._books.journal.full or self._books.unsafe is not None:
+            self._stop_handing_out(self._books.unsafe or DISK_FULL)
         self._oom.look()
         self._fixtures.look(stopping=self.stopping is not None)
         if self._fixtures.broken is not None:

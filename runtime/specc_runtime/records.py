@@ -60,9 +60,10 @@ class SlotFile:
             os.fsync(self.fd)
 
     def close(self) -> None:
-        if self.fd is not None:
-            os.close(self.fd)
-            self.fd = None
+        # over a network it is here that a full disk is told of; the descriptor is gone all the same
+        fd, self.fd = self.fd, None
+        if fd is not None:
+            os.close(fd)
 
 
 class RecordWriter:

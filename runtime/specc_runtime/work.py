@@ -118,6 +118,9 @@ def _outcome(pool: Pool, books: Books, signals: Signals) -> Outcome:
         return Outcome(
             categories.EXIT_TRY_AGAIN, pool.stopping, out_of_time=in_time, gained=books.gained
         )
+    if books.unsafe is not None:
+        # the next launch looks at what is there, and runs again what is not
+        return Outcome(categories.EXIT_TRY_AGAIN, books.unsafe)
     if pool.failed:
         return Outcome(categories.EXIT_FAILED, f"{pool.failed} tasks failed")
     return Outcome(categories.EXIT_OK, None)

@@ -5,6 +5,7 @@ Whatever the kind raises becomes a report to the pool; nothing is classified her
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -57,7 +58,9 @@ def _settle(order: Mapping[str, Any], output_fd: int, close: Iterable[int], pare
     signal.signal(signal.SIGTERM, lambda *_: _stop())
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for fd in close:
-        os.close(fd)
+        # a full disk may be told of at any close of a file: that is the affair of who wrote it
+        with contextlib.suppress(OSError):
+            os.close(fd)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output_fd, 1)
