@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from specc.kinds import plan_room
 from specc.language.units import format_duration, format_size
 from specc.matrix.points import axes_of
 from specc.model import Json, Plan, Shape
+from specc.packing.advice import spread_advice
 from specc.packing.checks import hours_sum, hours_text, short
 from specc.packing.shards import margin_s
+from specc.stages.plan import effective_block
 
 MOST_REMOVED_SHOWN = 20
 
@@ -32,7 +35,7 @@ def plan_json(plan: Plan) -> dict[str, Json]:
         "removed": [
             {"axes": removed.axes, "reason": removed.reason} for removed in plan.expansion.removed
         ],
-        "shapes": [_shape_json(shape) for shape in plan.shapes],
+        "shapes": [{**_shape_json(shape), "advice": _advice(plan, shape)} for shape in plan.shapes],
         "gpu_hours": plan.gpu_hours,
         "core_hours": plan.core_hours,
         "budget": spec.data.get("budget"),
@@ -43,7 +46,7 @@ def plan_text(plan: Plan) -> str:
     """Return the plan as text for a terminal of 100 columns."""
     parts = [_head(plan), *_matrix(plan), *_removed(plan), *_not_run(plan)]
     for shape in plan.shapes:
-        parts += ["", *_shape_text(shape)]
+        parts += ["", *_shape_text(plan, shape)]
     parts += ["", *_hours(plan)]
     return "\n".join(parts)
 
@@ -71,6 +74,7 @@ def _shape_json(shape: Shape) -> dict[str, Json]:
         "largest_shard": max(len(shard.task_ids) for shard in shape.shards),
         "slots": shape.slots,
         "waves": shape.waves,
+        "arrays": [each.script for each in shape.arrays],
         "task": {
             "gpus": shape.task.gpus,
             "gpu_memory_bytes": shape.task.gpu_memory_bytes,
@@ -93,6 +97,11 @@ def _shape_json(shape: Shape) -> dict[str, Json]:
         "work_s": None if estimate is None else shape.waves * estimate,
         "margin_s": margin_s(shape.job.time_limit_s),
     }
+
+
+def _advice(plan: Plan, shape: Shape) -> str | None:
+    blocked = effective_block(plan.spec, measures=plan_room(plan.spec.kind).MEASURES)
+    return spread_advice(shape, plan.spec.profile, blocked=blocked)
 
 
 def _head(plan: Plan) -> str:
@@ -142,12 +151,15 @@ def _not_run(plan: Plan) -> Iterator[str]:
         yield f"{_number(count, 'task')} will not be run: {reason}"
 
 
-def _shape_text(shape: Shape) -> Iterator[str]:
+def _shape_text(plan: Plan, shape: Shape) -> Iterator[str]:
     tasks = sum(len(shard.task_ids) for shard in shape.shards)
     largest = max(len(shard.task_ids) for shard in shape.shards)
     where = f", partition {shape.job.partition}" if shape.job.partition else ""
+    scripts = (
+        shape.script if len(shape.arrays) == 1 else f"{shape.script} … {shape.arrays[-1].script}"
+    )
     yield (
-        f"{shape.script}: {_number(tasks, 'task')} in {_number(len(shape.shards), 'shard')}"
+        f"{scripts}: {_number(tasks, 'task')} in {_number(len(shape.shards), 'shard')}"
         f" (environment {shape.environment}{where})"
     )
     task, job = shape.task, shape.job
@@ -188,6 +200,8 @@ def _shape_text(shape: Shape) -> Iterator[str]:
         f" + {format_duration(margin)} to start and stop = {format_duration(total)}"
         f" {verdict} {format_duration(job.time_limit_s)}"
     )
+    if advice := _advice(plan, shape):
+        yield f"  {advice}"
 
 
 def _hours(plan: Plan) -> Iterator[str]:

@@ -46,6 +46,7 @@ def test_plan_in_words() -> None:
         "  job   1      2     4      2GiB    02:00:00",
         "  2 slots per job; fullest shard: 3 tasks / 2 = 2 waves",
         "  time: 2 waves x 30 min + 00:05:00 to start and stop = 01:05:00 <= 02:00:00",
+        "  job.max_running: 2 would use 2 jobs of 1 wave, 00:35:00 instead of 01:05:00",
         "",
         "GPU hours: at most 2.00 (budget 9) = 2-gpu: 1.00 h x 2",
         "core hours: at most 6.00 = 1-cpu: 0.50 h x 4 + 2-gpu: 1.00 h x 4",

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from studies import a_study, plan, tasks
 
+from specc.describe import plan_json
 from specc.model import JobShape, Shape, TaskShape
 from specc.packing.checks import short
 from specc.packing.shapes import per_node, slots
 from specc.packing.shards import limit_needed_s, margin_s, order_tasks, pack, waves_in
+from specc.problems import SpecInvalid
 from specc.stages.plan import make_plan
 
 TASK = TaskShape(
@@ -258,3 +260,121 @@ def test_what_all_shapes_lack_is_told_once() -> None:
     found = a_study(text)
     assert len(found.plan.shapes) == 3
     assert [problem.code for problem in found.problems] == ["W206"]
+
+
+PROFILE = """cluster:
+  name: tiny
+  partitions:
+    - name: cpu
+      nodes: 2
+      cores_per_node: 4
+      max_time: 2h
+      max_array_size: 10
+      max_submit_jobs: 40
+"""
+
+
+def arrays_of(text: str) -> list[tuple[str, int, int, int | None]]:
+    return [(a.script, a.first, a.count, a.max_running) for a in the_shape(text).arrays]
+
+
+def test_one_array_has_the_script_of_its_shape() -> None:
+    assert arrays_of("job: {max_running: 3}\n") == [("job.sbatch", 0, 1, 3)]
+
+
+def test_no_more_shards_than_an_array_takes_are_made_only_to_spread() -> None:
+    text = f"matrix: {{axes: {{n: {{range: [1, 30]}}}}}}\njob: {{max_running: 30}}\n{PROFILE}"
+    assert sizes(text) == [[3] * 10]
+
+
+def test_shards_that_time_needs_go_into_several_arrays() -> None:
+    text = f"matrix: {{axes: {{n: {{range: [1, 23]}}}}}}\ntask: {{estimate: 50min}}\n{PROFILE}"
+    assert arrays_of(text) == [
+        ("job.sbatch", 0, 8, None),
+        ("job-2.sbatch", 8, 8, None),
+        ("job-3.sbatch", 16, 7, None),
+    ]
+
+
+def test_arrays_of_a_shape_share_its_throttle() -> None:
+    text = f"""matrix: {{axes: {{n: {{range: [1, 23]}}}}}}
+task: {{estimate: 50min}}
+job: {{max_running: 5}}
+{PROFILE}"""
+    assert [most for *_, most in arrays_of(text)] == [2, 2, 1]
+
+
+def test_repetitions_share_a_shard_where_an_array_takes_no_more() -> None:
+    text = f"""matrix: {{axes: {{n: [1, 2]}}}}
+repetitions: {{n: 15}}
+task: {{estimate: 10min}}
+{PROFILE}"""
+    by_id = {task.task_id: task.repetition for task in tasks(text)}
+    shards = [{by_id[task] for task in shard.task_ids} for shard in the_shape(text).shards]
+    assert shards == [{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}, {10, 11}, {12, 13}, {14}]
+
+
+def test_shapes_are_spread_less_where_a_user_may_not_submit_that_many() -> None:
+    text = """matrix: {axes: {c: [1, 2], n: {range: [1, 30]}}}
+task: {estimate: 1min, cpus: "${c}"}
+job: {max_running: 30}
+""" + PROFILE.replace("max_array_size: 10", "max_array_size: 100")
+    assert [len(each) for each in sizes(text)] == [20, 20]
+
+
+def problems_of(text: str) -> list[tuple[str, str, str]]:
+    try:
+        found = a_study(text).problems
+    except SpecInvalid as wrong:
+        found = wrong.problems
+    return [(each.code, each.message, each.hint or "") for each in found]
+
+
+def test_too_many_jobs_show_the_arithmetic_and_a_time_limit_that_the_partition_allows() -> None:
+    text = f"matrix: {{axes: {{n: {{range: [1, 41]}}}}}}\ntask: {{estimate: 50min}}\n{PROFILE}"
+    ((code, message, hint),) = problems_of(text)
+    assert code == "E309"
+    assert "41 (1-cpu: 41 tasks of 50 min, 1 at a time, 1 wave each) = 41 elements" in message
+    assert hint == "raise job.time_limit to 01:45:00, or split the study into several specs"
+
+
+def test_no_hint_advises_a_time_limit_above_that_of_the_partition() -> None:
+    study = "matrix: {axes: {n: {range: [1, 90]}}}\ntask: {estimate: 50min}\n" + PROFILE
+    blocked = """matrix: {axes: {n: [1, 2, 3]}}
+repetitions: {n: 2}
+task: {estimate: 50min}
+"""
+    long = "task: {estimate: 3h}\n"
+    for text, code in ((study, "E309"), (blocked + PROFILE, "W207"), (long + PROFILE, "E207")):
+        (hint,) = (hint for found, _, hint in problems_of(text) if found == code)
+        assert "raise" not in hint
+        assert "partition cpu ends jobs after 02:00:00" in hint
+
+
+def advice(text: str) -> str | None:
+    (shape,) = plan_json(a_study(text).plan)["shapes"]
+    found: str | None = shape["advice"]
+    return found
+
+
+def test_plan_says_what_more_jobs_at_a_time_would_bring() -> None:
+    text = """matrix: {axes: {n: {range: [1, 216]}}}
+task: {estimate: 5min}
+job: {cpus_per_node: 8, time_limit: 12h}
+"""
+    assert sizes(text) == [[216]]
+    assert advice(text) == (
+        "job.max_running: 8 would use 8 jobs of 4 waves, 00:25:00 instead of 02:20:00"
+    )
+
+
+def test_advice_counts_the_jobs_that_a_partition_can_hold() -> None:
+    text = f"matrix: {{axes: {{n: {{range: [1, 30]}}}}}}\njob: {{cpus_per_node: 2}}\n{PROFILE}"
+    assert (advice(text) or "").startswith("job.max_running: 4 would use 4 jobs of 4 waves")
+
+
+def test_no_advice_where_the_spec_has_decided() -> None:
+    text = "matrix: {axes: {n: {range: [1, 30]}}}\n"
+    assert advice(text) is not None
+    assert advice(text + "job: {max_running: 2}\n") is None
+    assert advice(text + "repetitions: {n: 2}\n") is None
