@@ -14,6 +14,7 @@ _FILES = (
     ("tables/tasks", "one row for each task: point, state, reason, attempt, settings"),
     ("tables/attempts", "one row for each attempt in every bundle: outcome, cause, host, cure"),
     ("tables/cells", "one row for each metric of each point: value, interval, percentiles"),
+    ("tables/slurm", "one row for each start of each array element, as Slurm told it"),
     ("tables/right_sizing", "one row for each job shape: asked, used, proposed, advice, gaps"),
     ("tables/*", "one row for each measured thing, with its task; Parquet and CSV are equal"),
     ("plots/*.png, *.svg", "the plots of this report"),

@@ -120,9 +120,15 @@ def run_facts(
     return list(found.values())
 
 
-def failure_facts(tasks: Sequence[TaskResult]) -> list[dict[str, Json]]:
-    """Return every failed task with its category, message and suggestion."""
-    keep = ("category", "message", "suggestion", "type", "exit_code", "signal", "stderr_tail")
+def failure_facts(
+    tasks: Sequence[TaskResult], launches: Sequence[Mapping[str, Json]]
+) -> list[dict[str, Json]]:
+    """Return every failed task with its category, message, place and suggestion."""
+    keep = ("category", "transient", "message", "suggestion", "type", "exit_code", "signal")
+    hosts = {
+        (one["bundle_id"], one["run_id"], f"{one['shard_id']}/{one['launch']}"): one["host"]
+        for one in launches
+    }
     return [
         {
             "task_id": task.task_id,
@@ -132,7 +138,9 @@ def failure_facts(tasks: Sequence[TaskResult]) -> list[dict[str, Json]]:
             "repetition": task.repetition,
             "attempts": task.attempts,
             "launch": task.launch,
-            **{key: task.failure.get(key) for key in keep},
+            "host": hosts.get((task.bundle_id, task.run_id, task.launch or "")),
+            "gpu": task.gpu,
+            **{key: task.failure.get(key) for key in (*keep, "stderr_tail", "evidence")},
         }
         for task in tasks
         if task.failure is not None

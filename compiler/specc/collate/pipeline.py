@@ -19,6 +19,7 @@ from specc.collate.hardware import read_samples
 from specc.collate.read import Found, read
 from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
+from specc.collate.slurm_table import slurm_rows
 from specc.collate.summary import summarise
 from specc.collate.values import Collated, Damage, ResultsInvalid, Study, TaskResult
 from specc.model import Json
@@ -61,6 +62,8 @@ def collate_data(
     progress("writing tables")
     written = export.write_tables(out / "tables", study, frames, summary["cells"])
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
+    if said := slurm_rows(found):
+        written += export.write_rows(out / "tables", "slurm", said)
     written.append(export.write_json(out / "summary.json", summary))
     written.extend(_write_results(out, summary))
     written.append(export.write_sums(out, written))

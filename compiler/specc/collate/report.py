@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from specc.collate import dictionary, sizing_table, tabulate
+from specc.collate import dictionary, failure_tables, sizing_table, tabulate
 from specc.collate.figures import Drawings
 from specc.collate.machines import machines
 from specc.kinds.base import ReportRoom
@@ -68,7 +68,9 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "right_sizing": sizing_table.right_sizing(summary),
         "pilot": summary["pilot"],
         "not_measured": tabulate.not_measured(summary),
-        "failures": tabulate.failures(summary),
+        "causes": failure_tables.causes(summary),
+        "failures": failure_tables.failures(summary),
+        "last_words": failure_tables.last_words(summary),
         "damage": summary["damage"],
         "torn": summary["torn"],
         "metrics": summary["metrics"],

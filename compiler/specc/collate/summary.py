@@ -63,7 +63,7 @@ def summarise(
         "metrics": [asdict(metric) for metric in metrics],
         "verdicts": dict(VERDICTS),
         "cells": cells,
-        "failures": facts.failure_facts(study.tasks),
+        "failures": facts.failure_facts(study.tasks, study.launches),
         "damage": [asdict(one) for one in study.damage],
         "torn": {"lines": study.torn_lines, "bytes": study.torn_bytes},
         "runs": runs,

@@ -20,7 +20,7 @@ MOST_ROWS = 1000
 Table = dict[str, Any]
 
 
-def _entry(text: str, *, sort: Json = None, note: str = "", kind: str = "") -> dict[str, Json]:
+def entry(text: str, *, sort: Json = None, note: str = "", kind: str = "") -> dict[str, Json]:
     return {
         "text": text,
         "sort": text if sort is None else sort,
@@ -30,7 +30,7 @@ def _entry(text: str, *, sort: Json = None, note: str = "", kind: str = "") -> d
     }
 
 
-def _table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
+def table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
     return {
         "columns": list(columns),
         "rows": list(rows[:MOST_ROWS]),
@@ -40,18 +40,18 @@ def _table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
     }
 
 
-def _column(name: str, *, note: str = "", numeric: bool = False) -> dict[str, Json]:
+def column(name: str, *, note: str = "", numeric: bool = False) -> dict[str, Json]:
     return {"name": name, "note": note, "numeric": numeric}
 
 
 def _axis_entry(value: Json) -> dict[str, Json]:
     text = visible(value) if isinstance(value, str) else json.dumps(value)
-    return _entry(text, sort=value if is_number(value) else text)
+    return entry(text, sort=value if is_number(value) else text)
 
 
 def _axis_columns(summary: Mapping[str, Json]) -> list[Json]:
     return [
-        _column(name.replace("_", " "), numeric=all(map(is_number, values)))
+        column(name.replace("_", " "), numeric=all(map(is_number, values)))
         for name, values in summary["axes"].items()
     ]
 
@@ -65,14 +65,14 @@ def results(summary: Mapping[str, Json]) -> Table:
     shown = summary["metrics"]
     columns = [
         *_axis_columns(summary),
-        _column("verdict"),
-        _column("n", note="completed repetitions", numeric=True),
-        *(_column(_head(m), note=m["definition"], numeric=True) for m in shown),
-        _column("trace", note="cell, run, condition"),
+        column("verdict"),
+        column("n", note="completed repetitions", numeric=True),
+        *(column(_head(m), note=m["definition"], numeric=True) for m in shown),
+        column("trace", note="cell, run, condition"),
     ]
     rows = []
     for cell in summary["cells"]:
-        verdict = _entry(
+        verdict = entry(
             cell["verdict"],
             note=cell["verdict_reason"] or "",
             kind="good" if cell["verdict"] == "VALID" else "warn",
@@ -81,14 +81,14 @@ def results(summary: Mapping[str, Json]) -> Table:
         done = cell["repetitions"]["completed"]
         values = [_value(cell["metrics"].get(m["name"])) for m in shown]
         cures = cell.get("cured") or ()
-        count = _entry(
+        count = entry(
             f"{done}/{cell['repetitions']['expected']}",
             sort=done,
             note=cured_text(cures),
             kind=CURED if cures else "",
         )
-        rows.append([*_points(summary, cell), verdict, count, *values, _entry(trace, kind="trace")])
-    return with_notes(_table(columns, rows))
+        rows.append([*_points(summary, cell), verdict, count, *values, entry(trace, kind="trace")])
+    return with_notes(table(columns, rows))
 
 
 def _head(metric: Mapping[str, Json]) -> str:
@@ -99,17 +99,17 @@ def _head(metric: Mapping[str, Json]) -> str:
 def _value(metric: Mapping[str, Json] | None) -> dict[str, Json]:
     if metric is None or metric["value"] is None:
         reason = (metric or {}).get("reason") or "not measured"
-        return _entry(DASH, sort="", note=reason, kind="missing")
+        return entry(DASH, sort="", note=reason, kind="missing")
     unit = metric["unit"] if metric["unit"] == "B" else ""
     text = quantity(metric["value"], unit)
     gaps = metric["reason"] or ""
     if metric["low"] is None:
         note = "; ".join(filter(None, (metric["interval_reason"], gaps)))
-        return _entry(text, sort=metric["value"], note=note, kind="interval" if gaps else "")
+        return entry(text, sort=metric["value"], note=note, kind="interval" if gaps else "")
     low, high = (quantity(metric[key], unit) for key in ("low", "high"))
     spread = "no visible spread" if low == high else f"{low} … {high}"
     note = "; ".join(filter(None, (spread, gaps)))
-    return _entry(text, sort=metric["value"], note=note, kind="interval")
+    return entry(text, sort=metric["value"], note=note, kind="interval")
 
 
 def distributions(summary: Mapping[str, Json]) -> Table:
@@ -117,11 +117,11 @@ def distributions(summary: Mapping[str, Json]) -> Table:
     names = ("avg", "min", "p50", "p90", "p95", "p99", "max")
     columns = [
         *_axis_columns(summary),
-        _column("metric"),
-        *(_column(name, numeric=True) for name in names),
-        _column("samples", numeric=True),
-        _column("independent", note="effective samples after autocorrelation", numeric=True),
-        _column("outliers", note="flagged, never dropped", numeric=True),
+        column("metric"),
+        *(column(name, numeric=True) for name in names),
+        column("samples", numeric=True),
+        column("independent", note="effective samples after autocorrelation", numeric=True),
+        column("outliers", note="flagged, never dropped", numeric=True),
     ]
     labels = {m["name"]: _head(m) for m in summary["metrics"]}
     rows = []
@@ -130,17 +130,17 @@ def distributions(summary: Mapping[str, Json]) -> Table:
             if (found := metric["distribution"]) is None:
                 continue
             numbers = [
-                _entry(DASH, sort="", note=found["refused"].get(key, ""), kind="missing")
+                entry(DASH, sort="", note=found["refused"].get(key, ""), kind="missing")
                 if found[key] is None
-                else _entry(number(found[key]), sort=found[key])
+                else entry(number(found[key]), sort=found[key])
                 for key in names
             ]
             counts = [
-                _entry(number(found[key]), sort=found[key])
+                entry(number(found[key]), sort=found[key])
                 for key in ("samples", "effective_samples", "outliers")
             ]
-            rows.append([*_points(summary, cell), _entry(labels[name]), *numbers, *counts])
-    return with_notes(_table(columns, rows))
+            rows.append([*_points(summary, cell), entry(labels[name]), *numbers, *counts])
+    return with_notes(table(columns, rows))
 
 
 def details(summary: Mapping[str, Json]) -> Table:
@@ -153,23 +153,23 @@ def details(summary: Mapping[str, Json]) -> Table:
             if not isinstance(value, dict | list) and name not in summary["axes"]
         )
     )
-    columns = [*_axis_columns(summary), *(_column(n.replace("_", " ")) for n in names)]
+    columns = [*_axis_columns(summary), *(column(n.replace("_", " ")) for n in names)]
     rows = [
         [*_points(summary, cell), *(_detail(cell["details"].get(name)) for name in names)]
         for cell in summary["cells"]
         if cell["details"]
     ]
-    return _table(columns, rows if names else [])
+    return table(columns, rows if names else [])
 
 
 def _detail(value: Json) -> dict[str, Json]:
     if value is None:
-        return _entry(DASH, sort="", kind="missing")
+        return entry(DASH, sort="", kind="missing")
     if is_number(value):
-        return _entry(number(value), sort=value)
+        return entry(number(value), sort=value)
     text = value if isinstance(value, str) else json.dumps(value)
     long = len(text) > 20
-    return _entry(f"{text[:12]}…" if long else text, note=text if long else "")
+    return entry(f"{text[:12]}…" if long else text, note=text if long else "")
 
 
 def not_measured(summary: Mapping[str, Json]) -> Table:
@@ -185,46 +185,28 @@ def not_measured(summary: Mapping[str, Json]) -> Table:
         ids = ", ".join(t["task_id"] for t in tasks[:3]) + (" …" if len(tasks) > 3 else "")
         rows.append(
             [
-                _entry(point(first["axes"])),
-                _entry(first["state"].replace("_", " ")),
-                _entry(first["run_id"] or DASH),
-                _entry(str(len(tasks)), sort=len(tasks)),
-                _entry(first["reason"] or DASH),
-                _entry(ids, kind="trace"),
+                entry(point(first["axes"])),
+                entry(first["state"].replace("_", " ")),
+                entry(first["run_id"] or DASH),
+                entry(str(len(tasks)), sort=len(tasks)),
+                entry(first["reason"] or DASH),
+                entry(ids, kind="trace"),
             ]
         )
     names = ("point", "state", "run", "tasks", "reason", "task ids")
-    return _table([_column(name, numeric=name == "tasks") for name in names], rows)
-
-
-def failures(summary: Mapping[str, Json]) -> Table:
-    """Return every failed task with its cause and what to do about it."""
-    names = ("point", "repetition", "category", "message", "suggestion", "attempts", "task")
-    rows = [
-        [
-            _entry(point(one["axes"])),
-            _entry(str(one["repetition"]), sort=one["repetition"]),
-            _entry(one["category"]),
-            _entry(one["message"], note="\n".join(one["stderr_tail"] or [])),
-            _entry(one["suggestion"] or DASH),
-            _entry(str(one["attempts"]), sort=one["attempts"]),
-            _entry(f"{one['task_id']} {one['run_id']} {one['launch']}", kind="trace"),
-        ]
-        for one in summary["failures"]
-    ]
-    return _table([_column(n, numeric=n in ("repetition", "attempts")) for n in names], rows)
+    return table([column(name, numeric=name == "tasks") for name in names], rows)
 
 
 def inputs(summary: Mapping[str, Json]) -> Table:
     """Return every input with licence, source and hash."""
     rows = [
         [
-            _entry(one["name"]),
-            _entry(one["at"]),
-            _entry(quantity(one["bytes"], "B"), sort=one["bytes"] or 0),
-            _entry(one["licence"] or "not stated", kind="" if one["licence"] else "warn"),
-            _entry(_source(one["source"])),
-            _entry(
+            entry(one["name"]),
+            entry(one["at"]),
+            entry(quantity(one["bytes"], "B"), sort=one["bytes"] or 0),
+            entry(one["licence"] or "not stated", kind="" if one["licence"] else "warn"),
+            entry(_source(one["source"])),
+            entry(
                 one["pin"] or "unpinned",
                 kind="trace" if one["pin"] else "warn",
                 note="" if one["pin"] else ", ".join(one["seen"]),
@@ -233,7 +215,7 @@ def inputs(summary: Mapping[str, Json]) -> Table:
         for one in summary["inputs"]
     ]
     names = ("input", "at", "size", "licence", "source", "hash")
-    return _table([_column(n, numeric=n == "size") for n in names], rows)
+    return table([column(n, numeric=n == "size") for n in names], rows)
 
 
 def _source(source: Json) -> str:
