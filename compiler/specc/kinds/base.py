@@ -20,6 +20,8 @@ class PlanRoom(Protocol):
     """Raised when the same settings come to mean another measurement; part of every task_id."""
     MEASURES: bool
     """True: one task at a time on a node, unless the spec declares `sharing`."""
+    WIDE: bool
+    """True: a task may be several processes, see `task.nodes` and `task.processes_per_node`."""
     RUNTIME_ROOMS: tuple[str, ...]
     """Folders of specc_runtime a bundle of this kind needs beside the core: ("kinds/x", "ml")."""
 

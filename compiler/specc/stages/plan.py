@@ -29,6 +29,7 @@ from specc.packing.checks import (
 from specc.packing.cluster import Complaint, choose_partition, longest_s
 from specc.packing.shapes import slots
 from specc.packing.shards import SUFFIX, Packing, arrays, order_tasks, pack, waves_in
+from specc.packing.width import check_width
 from specc.problems import Problem, by_position, error, warning
 from specc_runtime.contract.categories import FIXTURES
 
@@ -113,6 +114,7 @@ class _Planner:
         one_at_a_time = self._room.MEASURES and not first.sharing
         fitting = slots(first.task, job, partition=partition, one_at_a_time=one_at_a_time)
         problems += check_slots(first, job, fitting, self._blame)
+        problems += check_width(first, self._spec.kind, self._blame, wide=self._room.WIDE)
         fit, longest = waves_in(job, first.task), longest_s(partition)
         problems += check_fit(first, job, fit, longest, self._blame)
         most = None if partition is None else partition["max_array_size"]

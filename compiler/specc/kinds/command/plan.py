@@ -16,6 +16,7 @@ from specc.problems import Problem, error, warning
 
 IDENTITY_VERSION = 1
 MEASURES = False
+WIDE = True
 RUNTIME_ROOMS = ("kinds/command",)
 
 RESERVED = ("TASK_ID", "REPETITION", "BUNDLE", "SCRATCH", "CODE", "RUN", "RESULTS", "ENV_DIR")

@@ -10,6 +10,7 @@ from specc.problems import Problem, error, warning
 
 IDENTITY_VERSION = 1
 MEASURES = True
+WIDE = False
 RUNTIME_ROOMS = ("kinds/inference", "ml", "sensors")
 
 ENERGY_WINDOW_S = 2
