@@ -20,6 +20,6 @@ def test_a_kind_that_asks_for_an_unknown_fixture_cannot_be_planned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = a_study()
-    monkeypatch.setattr(room, "fixtures", lambda settings: (Fixture(type="mps", options={}),))
-    with pytest.raises(ValueError, match="knows the fixture 'mps'; it knows warm_parent"):
+    monkeypatch.setattr(room, "fixtures", lambda settings: (Fixture(type="magic", options={}),))
+    with pytest.raises(ValueError, match="knows the fixture 'magic'; it knows warm_parent, mps, server"):
         make_plan(found.spec, None, found.expansion)

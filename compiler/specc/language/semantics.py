@@ -36,6 +36,7 @@ def value_blocks(data: Mapping[str, Json]) -> Iterator[tuple[JsonPath, JsonPath,
     """Yield (where it is written, what it becomes, value) of every block that may use an axis."""
     for block in ("settings", "task", "job"):
         yield (block,), (block,), data[block]
+    yield ("fixtures",), ("fixtures",), data.get("fixtures") or []
     for axis, points in ((data.get("matrix") or {}).get("points") or {}).items():
         for point, overrides in points.items():
             for target, value in overrides.items():
@@ -59,6 +60,8 @@ def find_placeholders(
             return any(node.get("x-literal") for node in schemas_at(schema, full[1:]))
 
         for hole in placeholders(value, literal):
+            if origin[0] == "fixtures" and hole.axis.startswith("port:"):
+                continue  # the node chooses ports
             yield Placeholder(origin + hole.path, hole.axis, hole.whole)
 
 
@@ -83,8 +86,8 @@ def check_axes_used(
 ) -> Iterator[Problem]:
     """Yield axes that no setting, resource or rule uses. Not for kinds that hand over all axes."""
     used = {hole.axis for hole in find_placeholders(data, schema)}
-    for rule in data["when"]:
-        used.update(rule["if"])
+    for rule in (*data["when"], *data["fixtures"]):
+        used.update(rule.get("if") or ())
     for name in data["matrix"]["axes"]:
         if name not in used:
             yield warning(

@@ -42,6 +42,9 @@ def check_matrix(data: Mapping[str, Json], document: Document) -> Iterator[Probl
         yield from _check_condition(rule, names, ("matrix", "exclude", place, *inside), document)
     for place, rule in enumerate(data.get("when") or ()):
         yield from _check_condition(rule["if"], names, ("when", place, "if"), document)
+    for place, fixture in enumerate(data.get("fixtures") or ()):
+        condition = fixture.get("if") or {}
+        yield from _check_condition(condition, names, ("fixtures", place, "if"), document)
     count = count_before_exclude(axes, matrix.get("zip") or [])
     repetitions = data["repetitions"]["n"]
     if count * repetitions > MOST_TASKS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from specc.language.semantics import dotted
 from specc.language.suggest import did_you_mean
 from specc.language.units import duration_s
 from specc.matrix.conditions import compile_condition
@@ -86,7 +87,7 @@ def _taken(what: str, path: JsonPath, document: Document) -> Problem:
         "E232",
         f"{what} is taken by another fixture",
         mark=document.mark(*path),
-        path=f"fixtures[{path[1]}]." + ".".join(map(str, path[2:])),
+        path=dotted(path),
         hint="rename one of them",
     )
 
@@ -100,7 +101,7 @@ def _check_ports(
                 "E231",
                 f"the server '{server['name']}' has no port '{port}'",
                 mark=document.mark(*path, *at),
-                path=f"fixtures[{path[1]}]." + ".".join(map(str, at)),
+                path=dotted((*path, *at)),
                 hint=did_you_mean(port, server["ports"], noun="ports")
                 if server["ports"]
                 else f"add `ports: [{port}]`",

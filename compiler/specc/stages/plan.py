@@ -27,6 +27,7 @@ from specc.packing.checks import (
     unknown_partition,
 )
 from specc.packing.cluster import Complaint, choose_partition, longest_s
+from specc.packing.fixtures import fixtures_of, measured_beside
 from specc.packing.shapes import slots
 from specc.packing.shards import SUFFIX, Packing, arrays, order_tasks, pack, waves_in
 from specc.packing.width import check_width
@@ -53,7 +54,7 @@ def make_plan(
     """
     room, blame = plan_room(spec.kind), Blame(spec)
     planner = _Planner(spec, facts or NO_FACTS, room, blame)
-    groups = _groups(expansion, room)
+    groups = _groups(spec, expansion, room)
     shapes, problems = planner.shapes(groups, {})
     if rooms := submit_rooms(spec.profile, shapes):
         shapes, problems = planner.shapes(groups, rooms)
@@ -186,7 +187,7 @@ class _Planner:
                 **_measured_otherwise(job),
             },
             slots=slot_count,
-            fixtures=[[each.type, each.options] for each in fixtures],
+            fixtures=[measured_beside(each) for each in fixtures],
             cluster=self._spec.profile["name"] if self._spec.profile else None,
         )
 
@@ -219,12 +220,12 @@ def _check_fixtures(fixtures: tuple[Fixture, ...]) -> None:
             raise ValueError(f"no runtime knows the fixture {fixture.type!r}; it knows {known}")
 
 
-def _groups(expansion: Expansion, room: PlanRoom) -> list[_Group]:
+def _groups(spec: Spec, expansion: Expansion, room: PlanRoom) -> list[_Group]:
     """Return the tasks that run, by what they share; CPU first, then in matrix order."""
     groups: dict[Json, _Group] = {}
     for settings_tasks in _by_settings(expansion):
         first = settings_tasks[0]
-        fixtures = room.fixtures(first.settings)
+        fixtures = fixtures_of(spec.data["fixtures"], first, room.fixtures(first.settings))
         _check_fixtures(fixtures)
         text = json.dumps([[f.type, f.options] for f in fixtures], sort_keys=True)
         sharing = room.MEASURES and first.sharing
@@ -239,7 +240,7 @@ def _by_settings(expansion: Expansion) -> Iterator[list[Task]]:
     for task in expansion.tasks:
         if task.not_run is not None:
             continue
-        if run and run[-1].settings is not task.settings:
+        if run and (run[-1].settings is not task.settings or run[-1].axes is not task.axes):
             yield run
             run = []
         run.append(task)

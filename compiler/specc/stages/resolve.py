@@ -21,6 +21,7 @@ from specc.language.semantics import (
 from specc.matrix.checks import check_matrix, check_only
 from specc.matrix.points import axes_of
 from specc.model import Document, Json, Spec
+from specc.packing.fixtures import check_fixtures
 from specc.problems import Problem, by_position
 
 ONLY_ENVIRONMENT = "default"
@@ -67,6 +68,7 @@ def _problems(spec: Spec) -> Iterator[Problem]:
     names = [axis.name for axis in axes]
     yield from check_placeholders(data, names, spec.settings_schema, document)
     yield from check_inputs(data, document)
+    yield from check_fixtures(data, document)
     yield from check_environments(data, document)
     yield from check_names(data, document)
     yield from check_cures(data, spec.profile, document)

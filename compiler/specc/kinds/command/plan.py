@@ -91,10 +91,12 @@ def _check_metrics(spec: Spec, metrics: Mapping[str, Json]) -> Iterator[Problem]
 def _check_parameters(spec: Spec, constants: Mapping[str, Json]) -> Iterator[Problem]:
     """Axes and constants share one name space, and end as SPECC_<NAME>."""
     taken: dict[str, str] = {}
+    ports = [p for fixture in spec.data["fixtures"] for p in fixture.get("ports", ())]
+    reserved = {*RESERVED, *(variable(port) + "_PORT" for port in ports)}
     matrix = spec.data.get("matrix") or {}
     for name, mark, path in _parameter_names(spec, matrix, constants):
         wanted = variable(name)
-        if wanted in RESERVED or wanted.startswith("INPUT_"):
+        if wanted in reserved or wanted.startswith("INPUT_"):
             yield error(
                 "E604",
                 f"{name!r} would become SPECC_{wanted}, which specc sets itself",
