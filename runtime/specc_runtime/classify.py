@@ -109,6 +109,8 @@ def _reported(evidence: Evidence, report: Mapping[str, Any]) -> str:
             return "oom_host"
     if facts.get("errno") in _FULL_ERRNO:
         return "disk"
+    if named == "program" and facts.get("signal") == "SIGKILL":
+        return "unknown"  # no program ends itself so
     if named in CATEGORIES:
         return str(named)
     return _by_type(types, facts)
