@@ -128,6 +128,8 @@ def test_version_2_counts_the_levels_below_and_version_1_does_not(tmp_path: Path
         ({"signal": "SIGKILL"}, [], 1, False, "oom_host"),
         ({"exit_code": 137}, [], 1, False, "oom_host"),
         ({"exit_code": 137}, [], 0, False, "program"),
+        ({"signal": "SIGKILL"}, [], 0, False, "unknown"),
+        ({"signal": "SIGSEGV"}, [], 1, False, "program"),
         ({"exit_code": 1}, [], 1, False, "program"),
         ({"exit_code": 137}, [], 0, True, "oom_host"),
         ({}, ["concurrent.futures.process.BrokenProcessPool"], 2, False, "oom_host"),
