@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,6 +42,17 @@ def cost(*command: str | Path, cwd: Path | None = None, expect: int = 0) -> Cost
     assert ended.returncode == expect, ended.stderr
     wall_s, cpu_s, rss_kib = map(float, ended.stdout.split())
     return Cost(wall_s, cpu_s, rss_kib / 1024)
+
+
+def a_bundle(folder: Path, points: int, *, job: str = "") -> Path:
+    """Compile so many points of /bin/true. job: further fields of the job, `x: 1, `."""
+    folder.mkdir()
+    spec = folder / "spec.yaml"
+    spec.write_text(command_spec(points).replace("job: {", f"job: {{{job}"))
+    told = subprocess.run(
+        [SPECC, "compile", spec, "--out", folder, "--json"], capture_output=True, check=True
+    ).stdout
+    return Path(json.loads(told)["bundle"])
 
 
 def command_spec(points: int, *, argv: str = "[/bin/true]") -> str:

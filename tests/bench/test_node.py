@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from measure import SPECC, command_spec, cost
+from measure import a_bundle, cost
 
 from specc_runtime.records import RecordWriter
 
@@ -20,16 +18,6 @@ _METADATA = re.compile(
     r"\b(open|openat|openat2|creat|mkdir|mkdirat|rename|renameat|renameat2|unlink|unlinkat|rmdir|link|linkat|"
     r"symlink|symlinkat|stat|lstat|newfstatat|statx|access|faccessat2?|chmod|fchmodat|utimensat|truncate|readlink|readlinkat)\("
 )
-
-
-def _bundle(folder: Path, points: int) -> Path:
-    folder.mkdir()
-    spec = folder / "spec.yaml"
-    spec.write_text(command_spec(points))
-    told = subprocess.run(
-        [SPECC, "compile", spec, "--out", folder, "--json"], capture_output=True, check=True
-    ).stdout
-    return Path(json.loads(told)["bundle"])
 
 
 def _program_cpu_s(times: int) -> float:
@@ -42,7 +30,7 @@ def _program_cpu_s(times: int) -> float:
 
 
 def test_cpu_time_of_a_task(benchmark, figure, tmp_path: Path) -> None:
-    few, many = _bundle(tmp_path / "few", 10), _bundle(tmp_path / "many", 210)
+    few, many = a_bundle(tmp_path / "few", 10), a_bundle(tmp_path / "many", 210)
     small = cost("bash", "job.sbatch", "--here", cwd=few)
     large = benchmark.pedantic(
         cost, args=("bash", "job.sbatch", "--here"), kwargs={"cwd": many}, rounds=1
@@ -105,7 +93,7 @@ def _cpu_ticks(pid: int) -> int:
 def test_metadata_operations(benchmark, figure, tmp_path: Path) -> None:
     counts = {}
     for points in (10, 60):
-        bundle = _bundle(tmp_path / str(points), points)
+        bundle = a_bundle(tmp_path / str(points), points)
         trace = tmp_path / f"{points}.trace"
         command = [
             "strace",
