@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from reruns import CLUSTER, a_study, again, done, failed_all, known, predicate, the_next
 from results import ABundle
 
+from specc.collate.read import read
 from specc.collate.values import ResultsInvalid
 from specc.problems import ExitCode, SpecInvalid
 from specc.rerun.describe import rerun_json, rerun_text
+from specc.rerun.live import live_shards
 from specc.rerun.pipeline import Rerun
 from specc_runtime.contract.leases import OWNER
 
@@ -328,3 +331,24 @@ def test_a_shard_at_work_is_left_alone(tmp_path: Path) -> None:
     found = again(bundle.path)
     assert (found.bundle, fates(found)["size 4"]) == (None, ("running", "running"))
     assert len(the_next(again(bundle.path, include_running=True)).tasks) == 2
+
+
+def test_a_heartbeat_that_goes_on_elsewhere_keeps_a_shard_at_work(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    launch = bundle.run().launch()
+    launch.start(bundle.tasks[1])
+    lease = launch.path.parent / "lease" / "000001"
+    lease.mkdir(parents=True)
+    (lease / OWNER).write_text(json.dumps({"host": "another", "boot_id": "x", "pid": 1}))
+    runs = read([bundle.path]).runs
+    assert live_shards(runs, watch_s=0.7) == set()
+    script = f"n=0; while :; do n=$((n + 1)); echo $n >'{lease}/heartbeat'; sleep 0.1; done"
+    with subprocess.Popen(["sh", "-c", script]) as beats:
+        try:
+            while not (lease / "heartbeat").exists():
+                assert beats.poll() is None
+            assert live_shards(runs, watch_s=30.0) == {(bundle.bundle_id, "1-cpu-0000")}
+        finally:
+            beats.kill()
+    (lease / "released").touch()
+    assert live_shards(runs, watch_s=0.0) == set()

@@ -39,6 +39,8 @@ class TaskHistory:
     reason: str | None
     failure: Mapping[str, Json] | None
     """The last task_failed event in that bundle; None when it did not fail there."""
+    cut_by: str | None
+    """Category that Slurm's words give for a last attempt without an end; None without any."""
     used: int
     """Attempts used up over the line, of those that `on_failure` counts."""
 
@@ -169,9 +171,18 @@ def _history(
         state="completed" if done else state,
         reason=None if done else reason,
         failure=None if done else failure,
-        used=row.attempts
-        + sum(one.category is not None and one.category not in SPARED for one in attempts),
+        cut_by=_cut_by(attempts[-1]) if attempts and state == "missing" else None,
+        used=row.attempts + sum(map(_counts, attempts)),
     )
+
+
+def _counts(one: TaskAttempt) -> bool:
+    """Tell whether an attempt uses up one of those that a task may have, as the node counts."""
+    return one.state.outcome == "failed" and one.category not in (None, *SPARED)
+
+
+def _cut_by(one: TaskAttempt) -> str | None:
+    return one.category if one.state.outcome == "cut" else None
 
 
 def journals_sha256(run: Run) -> str:

@@ -21,7 +21,7 @@ class Choice:
     task: TaskHistory
     fate: Fate
     cause: str
-    """Category of its failure, else its state: "oom_host", "missing", "invalid"."""
+    """Category of its failure, or of what cut it off; else "missing" or "invalid"."""
     reason: str
     """Why it is given up; empty for others."""
     made: tuple[Change, ...] = ()
@@ -48,7 +48,7 @@ def choose(task: TaskHistory, shape: TaskShape, rules: Rules) -> Choice:
     if (task.source.bundle_id, task.row.shard) in rules.live_shards:
         return Choice(task=task, fate="running", cause="running", reason="a launch is at work")
     if task.failure is None:
-        cause = "invalid" if task.state == "invalid" else "missing"
+        cause = "invalid" if task.state == "invalid" else task.cut_by or "missing"
         return Choice(task=task, fate="again", cause=cause, reason="")
     return _failed(task, task.failure, shape, rules)
 

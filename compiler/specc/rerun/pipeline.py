@@ -112,6 +112,7 @@ def _seal(
         parent.must_lend()
     plan, found = make_plan(parent.spec, make_facts(parent), expansion)
     problems = stop_on_errors(found)
+    plan = replace(plan, pilot=bool(parent.manifest.predicate.get("pilot")))
     lender = None if full else parent.lender
     rooms = plan_room(parent.spec.kind).RUNTIME_ROOMS
     bundle = seal(
