@@ -56,8 +56,9 @@ def warn(slurm: Slurm, job: str, index: int = 0) -> None:
 def start_again(slurm: Slurm, job: str, index: int = 0, *, lost: str | None = None) -> None:
     """Let a requeued element start now, where 22.05 would let it wait for two minutes.
 
-    That wait has a reason: the script of the first start must have reported its end, or Slurm
-    takes that report for the second start's.   lost: a node that will never report.
+    That wait has reasons: Slurm takes a late report of the first start's end for the second's, and
+    the node refuses a start in the second in which it ended the one before ("credential revoked").
+    lost: a node that will never report.
     """
     assert wait_until(lambda: states(slurm, job)[index] == "PENDING", 30), states(slurm, job)
     number = told(slurm, job, index)["JobId"]
@@ -65,7 +66,7 @@ def start_again(slurm: Slurm, job: str, index: int = 0, *, lost: str | None = No
     # a socket stands there as long as the manager of a step, or of the script, is at work
     gone = wait_until(lambda: not any([*s.glob(f"*_{number}.*")] for s in spools), 30)
     assert gone, [path.name for spool in spools for path in spool.iterdir()]
-    slurm.ask("scontrol", "update", f"jobid={job}_{index}", "StartTime=now")
+    slurm.ask("scontrol", "update", f"jobid={job}_{index}", "StartTime=now+2")
 
 
 def told(slurm: Slurm, job: str, index: int = 0) -> dict[str, str]:
