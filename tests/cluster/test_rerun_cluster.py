@@ -33,10 +33,13 @@ def test_a_dead_node_and_a_cancelled_element_are_healed_by_the_next_bundle(
             1: "NODE_FAIL",
             2: "CANCELLED",
         }
+        # writes down what Slurm says of the jobs, while it still knows
+        assert shell(slurm, "./status.sh", cwd=bundle).returncode == 0
         found = json.loads(specc("rerun", bundle, "--json"))
-        assert {task["axes"]["left"]: task["fate"] for task in found["tasks"]} == {
-            2: "again",
-            3: "again",
+        assert {t["axes"]["left"]: (t["fate"], t["cause"]) for t in found["tasks"]} == {
+            2: ("again", "node"),
+            # scancel and preemption reach a step as one and the same signal
+            3: ("again", "preempted"),
         }
         child = Path(found["bundle"])
         gate.touch()
