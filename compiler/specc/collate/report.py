@@ -67,6 +67,7 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "details": tabulate.details(summary),
         "right_sizing": sizing_table.right_sizing(summary),
         "pilot": summary["pilot"],
+        "pilot_checks": sizing_table.checks(summary),
         "not_measured": tabulate.not_measured(summary),
         "causes": failure_tables.causes(summary),
         "failures": failure_tables.failures(summary),
@@ -124,12 +125,15 @@ def _tiles(summary: Mapping[str, Json]) -> list[dict[str, str]]:
     measured = sum(verdict != "NO_DATA" for verdict in verdicts)
     runs = [run for run in summary["runs"] if run["run_id"] is not None]
     hosts = sorted({host for run in runs for host in run["hosts"]})
-    return [
+    tiles = [
         {"label": "Tasks completed", "text": f"{done['completed']} / {done['expected']}"},
         {"label": "Points valid", "text": f"{verdicts.count('VALID')} of {measured} measured"},
         {"label": "Runs", "text": ", ".join(run["run_id"] for run in runs) or "none yet"},
         {"label": "Hosts", "text": ", ".join(hosts[:3]) + (" …" if len(hosts) > 3 else "") or "–"},
     ]
+    if summary["pilot"]:
+        tiles.insert(0, {"label": "Pilot", "text": summary["pilot"]["answer"]})
+    return tiles
 
 
 def _warnings(summary: Mapping[str, Json]) -> list[str]:

@@ -10,6 +10,7 @@ from specc.collate.notes import with_notes
 from specc.kinds.sentences import number, quantity
 from specc.language.units import format_duration
 from specc.model import Json
+from specc.pilot.verdict import shown
 
 DASH = "–"
 _COLUMNS = (
@@ -41,6 +42,23 @@ def right_sizing(summary: Mapping[str, Json]) -> dict[str, Any]:
         rows = [[row[place] for place in keep] for row in rows]
     table = {"columns": columns, "rows": rows, "more": 0, "folded": [], "notes": []}
     return with_notes(table)
+
+
+def checks(summary: Mapping[str, Json]) -> dict[str, Any]:
+    """Return the limits of a pilot, each held against each shape; no rows without a pilot."""
+    words = {True: ("pass", "good"), False: ("FAIL", "warn"), None: ("unknown", "warn")}
+    rows = []
+    for check in (summary["pilot"] or {"checks": ()})["checks"]:
+        word, kind = words[check["passed"]]
+        if check["value"] is None:
+            found = _entry(DASH, sort="", note=check["reason"] or "", kind="missing")
+        else:
+            found = _entry(shown(check["limit"].split()[0], check["value"]), sort=check["value"])
+        limit = check["limit"].replace("<=", "≤").replace(">=", "≥")
+        rows.append([_entry(check["shape"]), _entry(limit), found, _entry(word, kind=kind)])
+    names = ("shape", "limit", "measured", "")
+    columns = [{"name": n, "note": "", "numeric": n == "measured"} for n in names]
+    return {"columns": columns, "rows": rows, "more": 0, "folded": [], "notes": []}
 
 
 def _row(row: Mapping[str, Json], *, several: bool) -> list[dict[str, Json]]:

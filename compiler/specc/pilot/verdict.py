@@ -31,7 +31,7 @@ class Check:
     def line(self) -> str:
         """One line for a terminal."""
         word = {True: "pass", False: "FAIL", None: "unknown"}[self.passed]
-        found = self.reason if self.value is None else _shown(self.limit.split()[0], self.value)
+        found = self.reason if self.value is None else shown(self.limit.split()[0], self.value)
         return f"{word}: {self.shape}: {self.limit}: {found}"
 
 
@@ -105,7 +105,8 @@ def _holds(word: str, value: float, limit: float) -> bool:
     }[word]
 
 
-def _shown(metric: str, value: float) -> str:
+def shown(metric: str, value: float) -> str:
+    """Return a metric of `pilot.accept` with its unit."""
     if metric.endswith("_bytes"):
         return quantity(value, "B")
     if metric.endswith("_pct"):
