@@ -194,7 +194,7 @@ class Pool:
         # whoever said no last word may have died in the middle of a row
         self._books.records(running.slot).settle(None if last is None else last["end"])
         if last is not None and last["what"] == "done":
-            self._books.completed(running, {**last, **self._usage.of(running.pid)})
+            self._books.completed(running, {**last, **self._usage.of(running.pid, last)})
         else:
             self._fail(running, status)
         running.close()
@@ -222,7 +222,7 @@ class Pool:
         tried = running.todo.used + (fields["category"] not in SPARED)
         again = fields["category"] in SPARED or may_retry(self._place.on_failure, tried, fields)
         retry = self.stopping is None and again and fields["category"] not in STOPPED
-        used = self._usage.of(running.pid)
+        used = self._usage.of(running.pid, running.last)
         self._books.failed(running, {**fields, **used}, will_retry=retry)
         if retry:
             todo = running.todo

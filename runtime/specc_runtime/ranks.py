@@ -22,6 +22,7 @@ from .places import ProcessPlace, own_node, process_places
 from .ports import FreePort
 from .rank_files import Reports, open_records, rank_order
 from .slots import NoDevice
+from .usage import counted
 
 KEY = "SPECC_LEADER"
 """Variable that holds the key to the leader's door."""
@@ -45,6 +46,7 @@ class Rank:
         self.pid = 0
         self.status: Optional[int] = None
         """As os.waitpid returned it; None while it runs."""
+        self.usage: Optional[Dict[str, Any]] = None
         self.last: Optional[Dict[str, Any]] = None
         """Its report of how it ended: done, failed or stopped."""
         self.told = False
@@ -201,14 +203,14 @@ class Crew:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if pid == 0:
                 break
             for rank in self._ranks:
                 if rank.pid == pid:
-                    rank.status = status
+                    rank.status, rank.usage = status, counted(used)
         for rank in self._ranks:
             if rank.status is not None and not rank.told:
                 rank.told = True
@@ -229,6 +231,7 @@ class Crew:
             tail=rank.output.tail(),
             oom_kills=self._oom.new(),
             sync_errno=error,
+            usage=rank.usage,
         )
 
     def _signal(self, number: int) -> None:

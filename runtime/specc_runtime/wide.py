@@ -19,6 +19,7 @@ from .clock_offset import ClockOffset
 from .gathering import Gathering, Node
 from .link import LinkLost, Message
 from .rank_failure import RankFailed, describe_end
+from .usage import together
 
 _SETTLE_S = 0.3
 """How long the first failure is not judged: another rank may have been its cause."""
@@ -35,6 +36,8 @@ class Outcome(NamedTuple):
 
     segments: List[Dict[str, Any]]
     artefacts: List[Dict[str, Any]]
+    usage: Optional[Dict[str, Any]]
+    """What the ranks have used; None when that is not known."""
 
 
 def lead(order: Mapping[str, Any], attempt: Attempt) -> Outcome:
@@ -133,7 +136,15 @@ class Team:
         return Outcome(
             segments=[segment for last in lasts for segment in last["segments"]],
             artefacts=[artefact for last in lasts for artefact in last["artefacts"]],
+            usage=self._used(),
         )
+
+    def _used(self) -> Optional[Dict[str, Any]]:
+        nodes: List[List[Dict[str, Any]]] = [[] for _ in self._nodes]
+        for rank, end in self._ends.items():
+            if end.get("usage") is not None:
+                nodes[rank // self._per_node].append(end["usage"])
+        return together(nodes)
 
     def _fail(self) -> None:
         """Find out who failed first, end the others, and say so."""
@@ -146,16 +157,11 @@ class Team:
         taken = self._port_is_taken()
         end, node = failed[first], self._node_of(first)
         self._show_output(first, end)
-        raise RankFailed(
-            describe_end(
-                first,
-                end,
-                node.fields(),
-                world_size=self._world,
-                others=self._others(first),
-                port_taken=taken,
-            )
+        others = self._others(first)
+        report = describe_end(
+            first, end, node.fields(), world_size=self._world, others=others, port_taken=taken
         )
+        raise RankFailed({**report, "usage": self._used()})
 
     def _show_output(self, rank: int, end: End) -> None:
         """Repeat a rank's last lines in the output of the task, where people look first."""

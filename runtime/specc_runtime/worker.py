@@ -100,15 +100,10 @@ def _run(order: Mapping[str, Any], attempt: Attempt) -> int:
             slot=attempt.slot,
             neighbours=list(attempt.neighbours),
         )
-        segments, artefacts = _work(order, attempt)
+        fields = _work(order, attempt)
         _flush()
-        attempt.report(
-            "done",
-            segments=segments,
-            artefacts=artefacts,
-            duration_s=time.monotonic() - started,
-            end=attempt.end(),
-        )
+        duration_s = time.monotonic() - started
+        attempt.report("done", duration_s=duration_s, end=attempt.end(), **fields)
         return 0
     except Stopped:
         attempt.report("stopped", duration_s=time.monotonic() - started, end=attempt.end())
@@ -123,16 +118,16 @@ def _run(order: Mapping[str, Any], attempt: Attempt) -> int:
     return 1
 
 
-def _work(order: Mapping[str, Any], attempt: Attempt) -> "tuple[List[Any], List[Any]]":
-    """Do the task, here or as the leader of its ranks; returns its segments and artefacts."""
+def _work(order: Mapping[str, Any], attempt: Attempt) -> Dict[str, Any]:
+    """Do the task, here or as the leader of its ranks; returns what it leaves to vouch for."""
     if order.get("span") is not None:
         # the leader forks what runs this module again
         wide = importlib.import_module("..wide", __name__)
         outcome = wide.lead(order, attempt)
-        return [*attempt.segments(), *outcome.segments], list(outcome.artefacts)
+        return {**outcome._asdict(), "segments": [*attempt.segments(), *outcome.segments]}
     module = importlib.import_module(f"..{KINDS[order['kind']]}", __name__)
     module.run(attempt)
-    return attempt.segments(), attempt.artefacts()
+    return {"segments": attempt.segments(), "artefacts": attempt.artefacts()}
 
 
 def describe(error: BaseException) -> Dict[str, Any]:

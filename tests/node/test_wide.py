@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import launch_folder, make_bundle, rows, run, state, task_id
+from bundles import events, launch_folder, make_bundle, rows, run, state, task_id
 from wide_tasks import MEET, TWO_BY_TWO
 
 
@@ -154,3 +154,25 @@ while attempt.number == 1:
     assert run(bundle).returncode == 0
     steps = [(row["attempt"], row["rank"], row["number"]) for row in of(bundle, "step")]
     assert sorted(steps) == [(1, 0, 0), (1, 1, 0), (2, 0, 1), (2, 1, 1)]
+
+
+def test_the_usage_of_a_task_is_that_of_its_ranks(tmp_path: Path) -> None:
+    code = """
+held = bytearray(40_000_000)
+held[::4096] = b"x" * len(held[::4096])
+end = time.process_time() + 0.2
+while time.process_time() < end:
+    pass
+"""
+    bundle = make_bundle(tmp_path / "b", [code], task={"processes_per_node": 3})
+    assert run(bundle).returncode == 0
+    (done,) = (e for e in events(bundle) if e["event"] == "task_completed")
+    assert done["usage"]["max_rss_bytes"] > 3 * 40_000_000
+    assert done["usage"]["user_s"] + done["usage"]["system_s"] >= 0.6
+
+
+def test_a_warm_parent_forks_the_leader_of_a_wide_task(tmp_path: Path) -> None:
+    code = 'attempt.record("seen", warm="decimal" in sys.modules)'
+    bundle = make_bundle(tmp_path / "b", [code], task={"processes_per_node": 2}, warm=["decimal"])
+    assert run(bundle).returncode == 0
+    assert [(row["rank"], row["warm"]) for row in of(bundle, "seen")] == [(0, True), (1, True)]
