@@ -60,10 +60,7 @@ def work(
         slots, aside = _slots(shape, log)
     except NoDevice as error:
         log.error(str(error))
-        for each in todo:
-            journal.write("task_not_run", task_id=each.row.task_id, reason=str(error))
-        progress.not_run += len(todo)
-        return Outcome(categories.EXIT_FAILED, str(error))
+        return _nothing_ran(todo, str(error), journal, progress)
     limits.adopt_orphans()
     limits.set_oom_score(-500)
     stage = _stage(setting, folder, slots, (journal.fd, *signals.fds))
@@ -77,11 +74,8 @@ def work(
     def waiting() -> bool:
         return not lease.beat() or signals.waiting()
 
-    end = Deadline(
-        setting.allocation.seconds_left,
-        grace_s=place.grace_s,
-        estimate_s=setting.shape["task"]["estimate_s"],
-    )
+    left, estimate_s = setting.allocation.seconds_left, shape["task"]["estimate_s"]
+    end = Deadline(left, grace_s=place.grace_s, estimate_s=estimate_s)
     try:
         fixtures.start(waiting)
         pool = Pool(
@@ -97,16 +91,22 @@ def work(
         )
         pool.run()
     except FixtureFailed as error:
-        for each in todo:
-            journal.write("task_not_run", task_id=each.row.task_id, reason=str(error))
-        progress.not_run += len(todo)
-        return Outcome(categories.EXIT_FAILED, str(error))
+        return _nothing_ran(todo, str(error), journal, progress)
     finally:
         books.close()
         fixtures.stop()
         if sampler is not None:
             sampler.stop()
     return _outcome(pool, books, signals)
+
+
+def _nothing_ran(
+    todo: Sequence[Todo], reason: str, journal: Journal, progress: Progress
+) -> Outcome:
+    for each in todo:
+        journal.write("task_not_run", task_id=each.row.task_id, reason=reason)
+    progress.not_run += len(todo)
+    return Outcome(categories.EXIT_FAILED, reason)
 
 
 def _outcome(pool: Pool, books: Books, signals: Signals) -> Outcome:
