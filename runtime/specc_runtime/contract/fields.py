@@ -137,20 +137,24 @@ def map_of(check: Check) -> Check:
     return check_map
 
 
+_NOTHING = object()
+
+
 def record(required: Mapping[str, Check], optional: Optional[Mapping[str, Check]] = None) -> Check:
     """An object with these fields; others may stand beside them."""
-    extra = dict(optional or {})
+    needed, extra = tuple(required.items()), tuple((optional or {}).items())
 
     def check(value: Any) -> Optional[str]:
         if not isinstance(value, dict):
             return "must be an object"
-        for name, field in required.items():
-            if name not in value:
+        for name, field in needed:
+            found = value.get(name, _NOTHING)
+            if found is _NOTHING:
                 return f"{name}: is missing"
-            wrong = field(value[name])
+            wrong = field(found)
             if wrong is not None:
                 return f"{name}: {wrong}"
-        for name, field in extra.items():
+        for name, field in extra:
             if name in value:
                 wrong = field(value[name])
                 if wrong is not None:
