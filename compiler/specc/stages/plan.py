@@ -119,7 +119,7 @@ class _Planner:
         fit, longest = waves_in(job, first.task), longest_s(partition)
         problems += check_fit(first, job, fit, longest, self._blame)
         most = None if partition is None else partition["max_array_size"]
-        room = self._rooms.get(job.partition or "", most)
+        room = most if most is None else min(most, self._rooms.get(job.partition or "", most))
         packing = self._pack(tasks, max(fitting, 1), None if fit is None else max(fit, 1), room)
         if self._blocked and fit:
             problems += check_split(first, job, packing, longest, self._blame)
