@@ -12,7 +12,7 @@ OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.
 BOUNDS := latency_pass or metadata
 
-.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down lint bench docs dev-lock clean help
+.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down lint bench soak docs dev-lock clean help
 
 help:
 	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-deps   install the system packages some tests use (root)"
 	@echo "make cluster     a four-node Slurm on this machine to play on; make cluster-down stops it"
 	@echo "make bench       measure specc itself and write docs/benchmarks.md"
+	@echo "make soak        kill processes and nodes of runs on a Slurm, 300 times (minutes)"
 	@echo "make docs        regenerate the reference pages"
 	@echo "make clean       remove what the above made"
 
@@ -90,6 +91,12 @@ cluster-down:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/bench -m bench --write-figures --benchmark-columns=min,median,max
+
+# Minutes: the short form of it is part of every test run. SEED repeats one.
+KILLS := 300
+SEED := 2
+soak: $(VENV)/.dev
+	SOAK_KILLS=$(KILLS) SOAK_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/cluster/test_soak.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m specc.handbook.reference
