@@ -42,6 +42,10 @@ JobCompType=jobcomp/none
 MaxArraySize=10001
 MinJobAge=3600
 KillWait=2
+# on a busy machine an answer may take longer than Slurm's own 2, 10 and 10 seconds
+TCPTimeout=30
+MessageTimeout=60
+BatchStartTimeout=60
 InactiveLimit=0
 PropagateResourceLimits=NONE
 MailProg=/bin/true

@@ -145,6 +145,17 @@ def test_a_job_without_its_submitters_environment_runs(slurm: Slurm, bundle: Pat
     assert "[1/1] 100 %" in sbatch(slurm, bundle, "--export=NONE")
 
 
+def test_a_shell_without_home_and_user_submits_and_runs(slurm: Slurm, bundle: Path) -> None:
+    kept = [f"{name}={slurm.environment[name]}" for name in ("PATH", "SLURM_CONF")]
+    ended = shell(slurm, "env", "-i", *kept, "./submit.sh", cwd=bundle)
+    assert ended.returncode == 0, ended.stderr
+    job = ended.stdout.partition(": job ")[2].partition(",")[0]
+    assert awaited(slurm, job) == DONE
+    assert totals(bundle) == [7]
+    told = shell(slurm, "env", "-i", *kept, "./status.sh", cwd=bundle)
+    assert told.stdout.splitlines()[-1] == "r1  100 % of 1 tasks: 1 completed"
+
+
 def test_a_bundle_that_changed_runs_nothing(slurm: Slurm, bundle: Path) -> None:
     with (bundle / "tasks.jsonl").open("ab") as file:
         file.write(b"\n")
