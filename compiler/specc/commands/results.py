@@ -91,7 +91,11 @@ def rerun(
     )
     with bars() as progress:
         made = compile_rerun(wanted, progress=progress)
-    return Answer(text=rerun_text(made), data=rerun_json(made), problems=made.problems)
+    said, data = rerun_text(made), rerun_json(made)
+    if made.path is None:
+        return Answer(text=said, data=data, problems=made.problems)
+    # the folder alone on stdout, as compile does it: next=$(specc rerun BUNDLE)
+    return Answer(text=str(made.path), data=data, problems=made.problems, note=said)
 
 
 def _counts(completeness: Mapping[str, Json]) -> str:

@@ -35,8 +35,6 @@ def rerun_text(found: Rerun) -> str:
         lines += ["", f"thin: keep it beside {found.lender}, or set SPECC_PARENT to that folder"]
     if going and found.run_id != "r1":
         lines.append(f"start it as the same run: SPECC_RUN={found.run_id} ./submit.sh")
-    if found.path is not None:
-        lines += ["", str(found.path)]
     return "\n".join(lines)
 
 

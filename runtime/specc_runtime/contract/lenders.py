@@ -75,8 +75,9 @@ def _holds(paths: "list[str]", place: str) -> bool:
 def _places(bundle: str, wanted: str, environ: Mapping[str, str]) -> Iterator[str]:
     for place in environ.get(PARENT, "").split(":"):
         if place:
-            yield place
-            yield os.path.join(place, wanted)
+            # tasks work in folders of their own: a relative path would mean nothing there
+            yield os.path.abspath(place)
+            yield os.path.abspath(os.path.join(place, wanted))
     yield os.path.join(os.path.dirname(bundle), wanted)
     # a link to the bundle may stand elsewhere than the bundle
     yield os.path.join(os.path.dirname(os.path.realpath(bundle)), wanted)
