@@ -133,3 +133,12 @@ def test_two_files_of_one_path_are_our_mistake(tmp_path: Path) -> None:
     files = render(plan, rooms=("kinds/command",))
     with pytest.raises(ValueError, match="one path"):
         seal(plan, (*files, files[0]))
+
+
+def test_a_stall_limit_stands_in_its_shape_only_where_the_spec_sets_one(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path)
+    (shape,) = plan.shapes
+    limited = dataclasses.replace(shape.task, stall_limit_s=90.0)
+    with_limit = dataclasses.replace(plan, shapes=(dataclasses.replace(shape, task=limited),))
+    found = [manifest(sealed(p))["predicate"]["shapes"][0]["task"] for p in (plan, with_limit)]
+    assert [task.get("stall_limit_s", "absent") for task in found] == ["absent", 90]
