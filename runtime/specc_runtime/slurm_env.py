@@ -80,7 +80,8 @@ def read_allocation(environ: Mapping[str, str], end_t: Optional[float]) -> Alloc
 
 def _seconds_left(environ: Mapping[str, str], job_id: str) -> Optional[float]:
     # the variable, which 22.05 does not set, is a time on the controller's clock, not on this one
-    left = parse_duration(_squeue(job_id, "%L") or "")
+    # in a container the script asks, just before it starts this
+    left = parse_duration(_squeue(job_id, "%L") or environ.get("SPECC_TIME_LEFT", ""))
     if left is not None:
         return left
     end = environ.get("SLURM_JOB_END_TIME", "")

@@ -14,7 +14,7 @@ import pytest
 
 from specc_runtime import lease as lease_module
 from specc_runtime.lease import Held, take
-from specc_runtime.slurm_env import Allocation, own_id, parse_duration, read_allocation
+from specc_runtime.slurm_env import Allocation, find_end, own_id, parse_duration, read_allocation
 
 NO_JOB = Allocation(None, 0, None, {})
 
@@ -156,6 +156,29 @@ def test_holder_that_slept_learns_that_it_was_replaced(
 )
 def test_durations_of_slurm(text: str, seconds: float | None) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "seconds"),
+    [
+        ("echo 2:00", {}, 120.0),
+        # the time of another machine's clock is the last thing to believe
+        ("echo 2:00", {"SLURM_JOB_END_TIME": "99999999999"}, 120.0),
+        ("exit 1", {"SPECC_TIME_LEFT": "1:30"}, 90.0),
+        ("exit 1", {"SPECC_TIME_LEFT": ""}, 600.0),
+    ],
+)
+def test_the_end_of_an_allocation(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    told: dict[str, str],
+    seconds: float,
+) -> None:
+    _squeue(tmp_path, monkeypatch, script)
+    end = find_end({"SLURM_JOB_ID": "3", **told}, 600.0)
+    assert end is not None
+    assert end - time.monotonic() == pytest.approx(seconds, abs=1)
 
 
 def test_restart_count_of_a_first_start_is_0() -> None:

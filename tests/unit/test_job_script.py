@@ -15,7 +15,23 @@ from specc.model import EnvironmentFact, Json
 
 RUNTIME = "import sys, os\nprint(os.environ.get('SPECC_RUN'), *sys.argv[1:], sep='|')\n"
 TOOLS = ("bash", "sh", "cat", "cut", "dirname", "basename", "find", "grep", "head", "mkdir", "sed")
-TOOLS += ("sha256sum", "wc", "env", "printf", "id", "df", "uname", "ldd", "sort", "rmdir")
+TOOLS += (
+    "sha256sum",
+    "wc",
+    "env",
+    "printf",
+    "id",
+    "df",
+    "uname",
+    "ldd",
+    "sort",
+    "rmdir",
+    "rm",
+    "mv",
+    "awk",
+    "paste",
+    "cmp",
+)
 
 
 class Place:
