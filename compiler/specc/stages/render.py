@@ -114,7 +114,8 @@ def _job(
         modules=[*(profile.get("modules") or ()), *(description.get("modules") or ())],
         cluster_inputs=_cluster_inputs(plan),
         lender=lender,
-        **_container(environment, uses_gpu=shape.task.gpus > 0),
+        mps=_has_mps(shape),
+        **_container(environment, uses_gpu=shape.task.gpus > 0, shares_tmp=_has_mps(shape)),
     )
 
 
@@ -130,11 +131,19 @@ def _cluster_inputs(plan: Plan) -> list[str]:
     ]
 
 
-def _container(environment: EnvironmentFact | None, *, uses_gpu: bool) -> dict[str, Json]:
+def _has_mps(shape: Shape) -> bool:
+    return any(fixture.type == "mps" for fixture in shape.fixtures)
+
+
+def _container(
+    environment: EnvironmentFact | None, *, uses_gpu: bool, shares_tmp: bool
+) -> dict[str, Json]:
     description = environment.description if environment else {}
     image = str(description.get("image") or "")
     nv = description.get("nv")
     flags = ["--nv"] if (uses_gpu if nv is None else nv) else []
+    if shares_tmp:
+        flags += ["--bind", "/tmp"]  # where the daemon's pipes and logs are
     for bind in description.get("binds") or ():
         flags += ["--bind", str(bind)]
     if overlay := str(description.get("overlay") or ""):
