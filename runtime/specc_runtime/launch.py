@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from . import by_hand, caches, gathering, isolate, places, ranks, signals
+from . import by_hand, caches, gathering, isolate, places, ranks, signals, worker
 from .arrivals import check_inputs
 from .building import EnvironmentFailed
 from .contract import categories
@@ -249,6 +249,7 @@ def _shards(setting: Setting, options: argparse.Namespace) -> List[str]:
 
 
 def _run_shards(setting: Setting, names: List[str]) -> int:
+    worker.preload(setting.manifest.kind)
     codes = [categories.EXIT_OK]
     for name in names:
         signals.check()

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from . import limits
 from .attempt import Attempt, TaskError
-from .kinds import KINDS
+from .kinds import KINDS, PRELOADED
 from .rank_failure import RankFailed
 
 _TRACE_LINES = 20
@@ -25,6 +25,15 @@ _ADOPTION_S = 5.0
 
 class Stopped(BaseException):
     """The pool asked this attempt to end (SIGTERM)."""
+
+
+def preload(kind: str) -> None:
+    """Import a kind before anything is forked, where that costs the pool next to nothing.
+
+    Bytecode is never written into a bundle, so each attempt would compile the kind's room anew.
+    """
+    if kind in PRELOADED:
+        importlib.import_module(f"..{KINDS[kind]}", __name__)
 
 
 def run_forked(

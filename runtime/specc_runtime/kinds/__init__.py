@@ -4,3 +4,6 @@ KINDS = {
     "command": "kinds.command.run",
     "inference": "kinds.inference.run",
 }
+
+PRELOADED = frozenset({"command"})
+"""Kinds of the standard library alone: the pool imports them once, instead of each attempt."""
