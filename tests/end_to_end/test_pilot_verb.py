@@ -75,3 +75,6 @@ def test_the_whole_study_can_leave_the_pilots_tasks_out(folder: Path) -> None:
     found = specc_json("compile", "spec.yaml", "--skip-done", "pilot", cwd=folder)
     rows = (folder / found["bundle"] / "tasks.jsonl").read_text().splitlines()
     assert len([row for row in rows if '"not_run":null' in row]) == 4
+    # a pilot has ended when its own tasks have, whatever the study it is given with still lacks
+    specc_json("collate", "pilot", found["bundle"], "--out", "both", cwd=folder)
+    assert "The pilot says **GO**." in (folder / "both" / "report.md").read_text()

@@ -54,9 +54,7 @@ def collate_data(
     study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")
     held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
-    undecided = sum(task.state not in ("completed", "failed") for task in study.tasks)
-    resources = sizing(found, samples, open_tasks=undecided)
-    summary = {**summarise(study, room, frames, held), **resources}
+    summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     # so that a collate that is cut short leaves no list that vouches for half a report
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")

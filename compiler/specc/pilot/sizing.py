@@ -22,20 +22,26 @@ MARGINS = {"time": 1.2, "memory": 1.3}
 NO_ACCEPT = ({"metric": "failed", "le": 0},)
 
 
-def sizing(
-    found: Found, samples: Mapping[tuple[str, str], Samples], *, open_tasks: int
-) -> dict[str, Json]:
-    """Return the summary's fields `right_sizing` and `pilot` (null without a pilot bundle).
-
-    open_tasks: how many tasks have neither completed nor failed.
-    """
+def sizing(found: Found, samples: Mapping[tuple[str, str], Samples]) -> dict[str, Json]:
+    """Return the summary's fields `right_sizing` and `pilot` (null without a pilot bundle)."""
     sources = {source.bundle_id: source for source in found.sources}
     rows = [_with_advice(row, sources[row["bundle_id"]]) for row in shapes_used(found, samples)]
     pilots = [source for source in found.sources if source.manifest.get("pilot")]
     return {
         "right_sizing": rows,
-        "pilot": _answer(pilots, rows, complete=not open_tasks) if pilots else None,
+        "pilot": _answer(pilots, rows, complete=_have_ended(found, pilots)) if pilots else None,
     }
+
+
+def _have_ended(found: Found, pilots: Sequence[Source]) -> bool:
+    """Say whether every task of these bundles has completed or failed in some run of theirs."""
+    for source in pilots:
+        states = [run.tasks for run in found.runs if run.source is source]
+        for row in source.tasks:
+            ended = (tasks[row.task_id].state in ("completed", "failed") for tasks in states)
+            if row.not_run is None and not any(ended):
+                return False
+    return True
 
 
 def _with_advice(row: dict[str, Json], source: Source) -> dict[str, Json]:
