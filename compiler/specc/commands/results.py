@@ -42,10 +42,7 @@ def collate(
 
 @verb
 def rerun(
-    results: Annotated[
-        list[Path],
-        typer.Argument(metavar="RESULTS", help="Bundles with results; or results and bundles."),
-    ],
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS", hidden=True)],
     *,
     run: Annotated[
         str | None, typer.Option("--run", metavar="ID", help="Which run; default: the only one.")
@@ -72,8 +69,9 @@ def rerun(
 ) -> Answer:
     """Compile the bundle of what failed or is missing, cured.
 
-    Exactly the failed, missing and invalid tasks, under the same ids; each gets what on_failure
-    says for its cause. The bundle borrows wheels and inputs from the one that it continues.
+    RESULTS are bundles with results, or results and their bundles. Exactly the failed, missing and
+    invalid tasks go in, under the same ids; each gets what on_failure says for its cause. The
+    bundle borrows wheels and inputs from the one that it continues.
     """
     from specc.rerun.describe import rerun_json, rerun_text
     from specc.rerun.pipeline import Wanted
