@@ -73,12 +73,11 @@ class Books:
         self._unsynced.add(running.slot.number)
         names = ("segments", "duration_s", "artefacts", "usage")
         told = {name: report[name] for name in names if name in report}
-        self._write("task_completed", running, **told, output=running.output.place())
+        self._write("task_completed", running, **told, **_ending(running))
         self._progress.task_completed()
 
     def failed(self, running: Running, fields: Mapping[str, Any], *, will_retry: bool) -> None:
-        place = running.output.place()
-        self._write("task_failed", running, will_retry=will_retry, **fields, output=place)
+        self._write("task_failed", running, will_retry=will_retry, **fields, **_ending(running))
         about = {"task_id": running.task_id, "category": fields["category"]}
         self.log.info(f"a task failed: {fields['message']}", about=about)
         if fields["category"] in STOPPED and not will_retry:
@@ -141,6 +140,11 @@ class Books:
                 self._is_unsafe(slot, error)
         for output in self._outputs.values():
             output.close()
+
+
+def _ending(running: Running) -> Dict[str, Any]:
+    """Give what every end of an attempt is told with."""
+    return {"output": running.output.place(), "beside": sorted(set(running.beside))}
 
 
 def _slot_state(slot: Slot, running: Optional[Running]) -> Dict[str, Any]:

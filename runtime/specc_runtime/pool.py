@@ -109,6 +109,8 @@ class Pool:
             self._free.append(slot)
             self._stop_handing_out(DISK_FULL if error.errno in FULL else str(error))
             return
+        for other in self._running:
+            other.beside.append(running.task_id)
         self._running.append(running)
         self._selector.register(running.report_fd, selectors.EVENT_READ, running)
         self._selector.register(running.output.fd, selectors.EVENT_READ, running)

@@ -93,6 +93,8 @@ class Running:
         self.slot = slot
         self.output = output
         self.neighbours = neighbours
+        self.beside = list(neighbours)
+        """Tasks that have run at the same time so far: those it found, and those that came."""
         self.pid: Optional[int] = None
         """None until a warm parent's child has told its own."""
         self.started = time.monotonic()

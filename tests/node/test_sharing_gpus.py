@@ -232,3 +232,12 @@ def test_more_tasks_than_a_gpus_memory_holds_are_warned_of(home: Path) -> None:
     bundles.run(bundle, PATH=path, CUDA_VISIBLE_DEVICES="0")
     log = (bundles.launch_folder(bundle) / "log.jsonl").read_text()
     assert "GPU 0: 4 tasks of 30.0 GiB are to share it, but 80.0 GiB are free" in log
+
+
+def test_the_end_of_an_attempt_names_all_that_ran_beside_it(home: Path) -> None:
+    codes = [TOGETHER.replace("WANTED", "3")] * 3
+    bundle = bundles.make_bundle(home / "b", codes, slots=3)
+    bundles.run(bundle)
+    ends = [e for e in bundles.events(bundle) if e["event"] == "task_completed"]
+    everyone = {bundles.task_id(index) for index in range(3)}
+    assert [set(e["beside"]) for e in ends] == [everyone - {e["task_id"]} for e in ends]

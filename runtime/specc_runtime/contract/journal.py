@@ -36,6 +36,7 @@ _TASK = {"task_id": HEX16, "attempt": ordinal, "slot": count}
 _OUTPUT = {"output": record({"file": SAFE_PATH, "offset": count, "bytes": count})}
 _USAGE = {"usage": record({"max_rss_bytes": count, "user_s": positive, "system_s": positive})}
 _ARTEFACT = record({"path": SAFE_PATH, "bytes": count, "sha256": HEX64})
+_BESIDE = {"beside": list_of(HEX16)}
 
 EVENTS: Dict[str, Check] = {
     "launch_started": record({"launch": LAUNCH_NAME, "tasks": count, "done": count}),
@@ -52,7 +53,7 @@ EVENTS: Dict[str, Check] = {
             "duration_s": positive,
             "artefacts": list_of(_ARTEFACT),
         },
-        {**_OUTPUT, **_USAGE},
+        {**_OUTPUT, **_USAGE, **_BESIDE},
     ),
     "task_failed": record(
         {
@@ -69,7 +70,7 @@ EVENTS: Dict[str, Check] = {
             "will_retry": boolean,
             "duration_s": nullable(positive),
         },
-        {**_OUTPUT, **_USAGE},
+        {**_OUTPUT, **_USAGE, **_BESIDE},
     ),
     "task_reused": record({"task_id": HEX16, "launch": LAUNCH_PATH}),
     "task_not_run": record({"task_id": HEX16, "reason": text}),
