@@ -84,7 +84,7 @@ test-deps:
 
 # CLUSTER_DIR: where it lives, default a folder of yours in /tmp; CLUSTER: options, see --help
 cluster:
-	@$(PYTHON) tests/cluster/playground.py up $(CLUSTER) $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)")
+	@$(PYTHON) tests/cluster/playground.py up $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)") $(CLUSTER)
 
 cluster-down:
 	@$(PYTHON) tests/cluster/playground.py down $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)")

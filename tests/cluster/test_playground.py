@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,11 +15,11 @@ from slurm import needs_slurm, wait_until
 ROOT = Path(__file__).parents[2]
 
 
-def make(target: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    words = ["make", "--no-print-directory", target, f"CLUSTER_DIR={folder}"]
+def make(target: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    words = ["make", "--no-print-directory", target, f"CLUSTER_DIR={folder}", *more]
     return subprocess.run(
-        [*words, f"PYTHON={sys.executable}"], cwd=ROOT, env={**os.environ, **environment},
-        capture_output=True, text=True, timeout=60, check=False,
+        [*words, f"PYTHON={sys.executable}"], cwd=ROOT, capture_output=True, text=True,
+        timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -74,6 +73,17 @@ def test_a_second_cluster_in_the_same_place_is_refused(folder: Path) -> None:
     ended = make("cluster", folder)
     assert ended.returncode != 0
     assert f"a cluster runs in {folder} already" in ended.stderr
+
+
+def test_another_of_another_shape_runs_beside_it(folder: Path) -> None:
+    other = folder.with_name("other")
+    ended = make("cluster", other, "CLUSTER=--nodes 1 --cpus 2 --gpus 0")
+    assert ended.returncode == 0, ended.stderr
+    try:
+        told = shell(other, "sinfo -h -N -p main -o '%N %T %c %G'").stdout
+        assert told == "127.0.0.1 idle 2 (null)\n"
+    finally:
+        make("cluster-down", other)
 
 
 def test_down_leaves_neither_process_nor_folder_also_while_jobs_run(folder: Path) -> None:
