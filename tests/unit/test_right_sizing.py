@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from results import START_NS, ABundle, a_bundle, process
 
+from specc.collate.hardware import Samples
 from specc.collate.pipeline import collate
+from specc.pilot.measured import _gpus, _memory, _Seen
 from specc.pilot.proposals import Proposal, advice, duration_text, propose, size_text
 from specc.pilot.verdict import judge
+from specc_runtime.contract.runs import AttemptState
 
 MIB, GIB = 2**20, 2**30
 MARGINS = {"time": 1.2, "memory": 1.3}
@@ -106,11 +109,37 @@ def test_report_and_table_give_the_advice(tmp_path: Path) -> None:
 
 
 def test_wide_tasks_have_no_memory_from_one_node(tmp_path: Path) -> None:
-    from specc.pilot.measured import _memory, _Seen
-
     shape, reasons = {"slots": 1, "task": {"nodes": 2}}, dict[str, str]()
     assert _memory(shape, _Seen(), {}, reasons)["memory_bytes"] is None
     assert "span nodes" in reasons["memory_bytes"]
+
+
+def test_gpus_are_measured_while_they_work_and_shared_by_their_tasks() -> None:
+    utils, peaks = (0.0, 60.0, 0.0, 40.0, 0.0), (1, 10, 10, 9, 1)
+    samples = Samples(
+        t_ns=(1, 2, 3, 4, 5),
+        cpu_util_pct=(None,) * 5,
+        gpus=tuple(
+            (
+                {"uuid": "GPU-a", "util_pct": util, "memory_used_bytes": peak * GIB},
+                {"uuid": "GPU-idle", "util_pct": 0.0, "memory_used_bytes": MIB},
+            )
+            for util, peak in zip(utils, peaks, strict=True)
+        ),
+    )
+    sharing = AttemptState(
+        attempt=1, launch="1-gpu-0000/launch-001", slot=0, gpu="0", neighbours=("f" * 16,),
+        outcome="completed", started_epoch_ns=0, duration_s=5.0, segments=(), failure=None,
+        progress=None, artefacts=(),
+    )  # fmt: skip
+    key = ("run", sharing.launch)
+    seen = _Seen(attempts=[sharing], launches={key: 2}, gpu_bytes={"GPU-a": 80 * GIB})
+    assert _gpus({"task": {"gpus": 0.5}}, seen, {key: samples}, {}) == {
+        "gpu_memory_bytes": 10 * GIB,
+        "gpu_total_bytes": 80 * GIB,
+        "gpu_util_pct": 100 / 3,
+        "gpu_task_memory_bytes": 5 * GIB,
+    }
 
 
 def test_memory_is_the_peak_with_a_margin_rounded_up() -> None:
