@@ -178,7 +178,7 @@ def _attempt(
         launch=folder.launch,
         slot=int(start["slot"]),
         gpu=start.get("gpu"),
-        neighbours=tuple(start.get("neighbours", ())),
+        neighbours=tuple((end or {}).get("beside", start.get("neighbours", ()))),
         outcome="completed" if completed else "failed" if failed else outcome,
         started_epoch_ns=int(start["epoch_ns"]),
         duration_s=end["duration_s"] if end is not None else None,

@@ -23,7 +23,8 @@ class AttemptState:
     slot: int
     gpu: Optional[str]
     neighbours: Tuple[str, ...]
-    """Tasks that ran in other slots when this one started."""
+    """Tasks that ran in other slots at the same time; of an attempt without an end, those that ran
+    when it started."""
     outcome: str
     """"completed", "failed", "running" (no end yet) or "cut" (its launch ended without one; also
     "failed" where Slurm's words say that it can't be taken up unchanged)."""
