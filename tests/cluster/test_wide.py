@@ -201,3 +201,20 @@ def test_slots_of_a_job_with_two_nodes_are_on_both(slurm: Slurm, tmp_path: Path)
     nodes = totals(bundle, metric="node")
     assert nodes[0] == nodes[1] != nodes[2] == nodes[3]
     assert totals(bundle, metric="gpu") == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_node_that_fails_takes_the_ranks_of_the_others_along(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    bundle = ranks(tmp_path, "sleep 60")
+    (job,) = submitted(slurm, bundle, PIDS=str(tmp_path / "pids"))
+    found = pids(tmp_path)
+    second = slurm.ask("scontrol", "show", "hostnames", nodelist(bundle)).split()[1]
+    slurm.kill_node(second)
+    try:
+        assert wait_until(lambda: gone(found), 15)
+        # Slurm starts it again on other nodes, which is nothing for this test to wait for
+        slurm.ask("scancel", job)
+    finally:
+        slurm.start_node(second)
+    assert wait_until(slurm.idle, 30)
