@@ -280,7 +280,11 @@ class ALaunch:
         }
 
     def complete(
-        self, task: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], attempt: int = 1
+        self,
+        task: Mapping[str, Any],
+        rows: Iterable[Mapping[str, Any]],
+        attempt: int = 1,
+        **fields: Any,
     ) -> dict[str, Any]:
         self.start(task, attempt)
         segment = self.write(task, rows, attempt)
@@ -292,6 +296,7 @@ class ALaunch:
             segments=[segment],
             duration_s=1.5,
             artefacts=[],
+            **fields,
         )
         return segment
 

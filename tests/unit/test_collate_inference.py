@@ -207,6 +207,14 @@ def test_neighbours_contaminate(tmp_path: Path):
     assert found["verdict"] == "CONTAMINATED"
 
 
+def test_neighbours_that_came_later_contaminate_too(tmp_path: Path):
+    bundle = a_bundle(tmp_path, kind="inference", points=[{"batch_size": 1}], repetitions=1)
+    launch = bundle.run().launch()
+    launch.complete(bundle.tasks[0], rows("cpu", 1), beside=["a" * 16])
+    found = collate_data([bundle.path], tmp_path / "out").summary["cells"][0]
+    assert found["verdict"] == "CONTAMINATED"
+
+
 def test_tables_name_the_point_of_every_row(study: Any):
     table = pl.read_parquet(study.out / "tables/batches.parquet")
     assert table.columns[:7] == [

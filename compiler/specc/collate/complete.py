@@ -110,6 +110,7 @@ def _filled(blank: TaskResult, task: TaskState, run: Run) -> TaskResult:
         failure=task.failure if state == "failed" else None,
         run_path=run.path,
         segments=task.segments,
+        beside=shown.neighbours if shown else (),
         duplicates=tuple(_named(run, again) for again in task.duplicates),
     )
 

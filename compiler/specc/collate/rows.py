@@ -67,8 +67,25 @@ def read_rows(
         replace(task, state="invalid", reason=wrong[place], segments=()) if place in wrong else task
         for place, task in enumerate(tasks)
     )
-    rows = pl.concat(frames, how="vertical", rechunk=True)
+    rows = _with_later_neighbours(pl.concat(frames, how="vertical", rechunk=True), tasks)
     return kept, rows.filter(~pl.col("task").is_in(list(wrong))), tuple(damage)
+
+
+def _with_later_neighbours(rows: pl.DataFrame, tasks: Sequence[TaskResult]) -> pl.DataFrame:
+    """Add to the neighbours of each attempt those that came after its start: the journal's part."""
+    beside = {place: list(task.beside) for place, task in enumerate(tasks) if task.beside}
+    if not beside:
+        return rows
+    told = pl.DataFrame(
+        {"task": list(beside), "_beside": list(beside.values())},
+        schema={"task": pl.Int64(), "_beside": pl.List(pl.String())},
+    )
+    joined = rows.join(told, on="task", how="left", maintain_order="left")
+    both = pl.col("neighbours").list.set_union("_beside")
+    attempts = (pl.col("type") == "attempt") & pl.col("_beside").is_not_null()
+    return joined.with_columns(
+        pl.when(attempts).then(both).otherwise("neighbours").alias("neighbours")
+    ).drop("_beside")
 
 
 def _foreign_or_odd(task: TaskResult, message: str) -> Damage:

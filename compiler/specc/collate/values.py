@@ -89,6 +89,8 @@ class TaskResult:
     """Folder of the run its rows stand in; None without a result."""
     segments: tuple[Segment, ...]
     """Where its rows stand; empty unless completed."""
+    beside: tuple[str, ...] = ()
+    """Tasks that ran at the same time as the attempt shown."""
     duplicates: tuple[str, ...] = ()
     """Further completions of the same work, not counted: "<bundle> <run> <launch> attempt n"."""
     others: tuple[TaskResult, ...] = ()
