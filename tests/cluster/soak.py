@@ -210,9 +210,9 @@ class Soak:
             elif runtime in line and "srun" not in line.split("\0")[0]:
                 inner = runtime in words.get(parents[pid], "")
                 found["attempt" if inner else "pool"].append(pid)
-            elif ".specc-script" in line:
+            elif ".specc-script" in line and runtime in words.get(parents[pid], ""):
                 found["program"].append(pid)
-            elif line.startswith("/bin/bash\0") and "slurm_script" in line:
+            elif line.startswith("/bin/bash\0") and f"{self.slurm.folder}/spool" in line:
                 found["script"].append(pid)
         return found
 
