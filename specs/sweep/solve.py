@@ -4,10 +4,12 @@ SPECC_PROBLEM=integral: the integral of exp(-k x) over 0..1 by the midpoint rule
 SPECC_PROBLEM=plate: a square plate that cools, k half waves along each side, by explicit steps in
 time; two processes take the same grid with whole and with half steps, and both are extrapolated.
 SPECC_RESOLUTION: intervals along a side.   SPECC_WAVES: k. Standard library only.
+`--seconds S` solves it again until S seconds have passed; the shortest time counts.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -66,12 +68,17 @@ def cool(asked: tuple[int, int, float, int]) -> float:
 
 def main() -> None:
     """Solve what the variables ask for and print one line of JSON."""
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("--seconds", type=float, default=0.0)
+    end = time.perf_counter() + reader.parse_args().seconds
     solve = {"integral": integral, "plate": plate}[os.environ["SPECC_PROBLEM"]]
-    started = time.perf_counter()
-    found, exact = solve(int(os.environ["SPECC_RESOLUTION"]), int(os.environ["SPECC_WAVES"]))
-    seconds = time.perf_counter() - started
+    times: list[float] = []
+    while not times or time.perf_counter() < end:
+        started = time.perf_counter()
+        found, exact = solve(int(os.environ["SPECC_RESOLUTION"]), int(os.environ["SPECC_WAVES"]))
+        times.append(time.perf_counter() - started)
     error = abs(found - exact) / exact
-    print(json.dumps({"answer": found, "relative_error": error, "seconds": seconds}))
+    print(json.dumps({"answer": found, "relative_error": error, "seconds": min(times)}))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,10 @@ cluster:
 """
 
 
-def relative_error(problem: str, resolution: int, waves: int) -> float:
+def solve(problem: str, resolution: int, waves: int, *options: str) -> dict[str, float]:
     asked = {"SPECC_PROBLEM": problem, "SPECC_RESOLUTION": resolution, "SPECC_WAVES": waves}
     ended = subprocess.run(
-        [sys.executable, "solve.py"],
+        [sys.executable, "solve.py", *options],
         cwd=SPECS / "sweep",
         env={**os.environ, **{name: str(value) for name, value in asked.items()}},
         capture_output=True,
@@ -32,8 +33,12 @@ def relative_error(problem: str, resolution: int, waves: int) -> float:
         timeout=60,
         check=True,
     )
-    found: float = json.loads(ended.stdout)["relative_error"]
+    found: dict[str, float] = json.loads(ended.stdout)
     return found
+
+
+def relative_error(problem: str, resolution: int, waves: int) -> float:
+    return solve(problem, resolution, waves)["relative_error"]
 
 
 def test_sweep_has_two_shapes_of_24_points() -> None:
@@ -70,3 +75,10 @@ def test_twice_the_resolution_is_a_quarter_of_the_error(problem: str) -> None:
 
 def test_finer_shapes_have_larger_errors() -> None:
     assert relative_error("plate", 16, 4) > relative_error("plate", 16, 1)
+
+
+def test_a_point_works_as_long_as_asked_and_reports_its_shortest_time() -> None:
+    started = time.monotonic()
+    found = solve("integral", 16, 1, "--seconds", "1")
+    assert time.monotonic() - started >= 1.0
+    assert found["seconds"] < 0.5
