@@ -205,3 +205,23 @@ def test_apply_changes_no_task(tmp_path: Path) -> None:
     path = a_spec(tmp_path, "")
     with pytest.raises(SpeccError, match="would have other tasks"):
         apply(path, [an_edit("argv", "other", "settings", "argv", 0)])
+
+
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
+def test_apply_keeps_line_ends_and_the_byte_order_mark(tmp_path: Path, ends: bytes) -> None:
+    path = a_spec(tmp_path, "task: {memory: 4GiB} # generous\n")
+    before = b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", ends)
+    path.write_bytes(before)
+    apply(path, [an_edit("task.memory", "1GiB", "task", "memory")])
+    assert path.read_bytes() == before.replace(b"4GiB", b"1GiB")
+
+
+def test_apply_writes_what_a_link_points_to(tmp_path: Path) -> None:
+    path = a_spec(tmp_path, "task: {memory: 4GiB}\n")
+    link = tmp_path / "links" / "study.yaml"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    apply(link, [an_edit("task.memory", "1GiB", "task", "memory")])
+    assert link.is_symlink()
+    assert "task: {memory: 1GiB}" in path.read_text("utf-8")
+    assert [file.name for file in link.parent.iterdir()] == ["study.yaml"]

@@ -7,7 +7,9 @@ must still mean the same tasks.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from specc.language.roundtrip import Editable
@@ -19,18 +21,35 @@ from specc.problems import SpeccError, SpecInvalid
 
 def apply(spec: Path, edits: Sequence[Edit]) -> None:
     """Change a spec in its place. Raises SpeccError and changes nothing when it would break."""
-    document = Editable(spec.read_text("utf-8"))
+    raw = spec.read_bytes()
+    document = Editable(raw.decode("utf-8-sig").replace("\r\n", "\n"))
     for edit in edits:
         _write(document, edit)
+    edited = _spelled_as(raw, document.text())
     # relative paths in the spec start at its folder, so the draft lies there
-    draft = spec.with_name(f".{spec.stem}.{os.getpid()}.yaml")
-    try:
-        draft.write_text(document.text(), "utf-8")
+    with _draft(spec, edited) as draft:
         _compare(spec, draft)
+    # a link stays one: what it points to is written
+    with _draft(spec.resolve(), edited) as draft:
         draft.chmod(spec.stat().st_mode & 0o777)
-        draft.replace(spec)
+        draft.replace(spec.resolve())
+
+
+@contextmanager
+def _draft(beside: Path, data: bytes) -> Iterator[Path]:
+    draft = beside.with_name(f".{beside.stem}.{os.getpid()}.yaml")
+    try:
+        draft.write_bytes(data)
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _spelled_as(before: bytes, text: str) -> bytes:
+    """Return the text with the byte order mark and the line ends that the file had."""
+    if b"\n" in before and before.count(b"\n") == before.count(b"\r\n"):
+        text = text.replace("\n", "\r\n")
+    return (BOM_UTF8 if before.startswith(BOM_UTF8) else b"") + text.encode()
 
 
 def _write(document: Editable, edit: Edit) -> None:
