@@ -170,3 +170,15 @@ def test_a_folder_without_tasks_is_no_bundle_to_compare(tmp_path: Path) -> None:
     ended = specc("diff", "spec.yaml", ".", cwd=tmp_path)
     assert ended.returncode == 4
     assert ended.stderr.splitlines()[0] == "specc: . is not a bundle: no tasks.jsonl in it"
+
+
+def test_a_folder_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
+    spec, taken = tmp_path / "spec.yaml", tmp_path / "file"
+    spec.write_text(SPEC, encoding="utf-8")
+    taken.touch()
+    ended = specc("compile", spec, "--out", taken / "below")
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        f"specc: {taken / 'below'}: Not a directory",
+        "  hint: check that folder, or choose another",
+    ]

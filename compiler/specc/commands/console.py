@@ -6,6 +6,7 @@ stdout carries the answer: text, or with --json exactly one JSON object. Everyth
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import os
@@ -65,6 +66,8 @@ def verb(function: Callable[..., Answer]) -> Callable[..., None]:
             answer = Answer(text="", data=data, code=ExitCode.INTERRUPTED, note="interrupted")
         except SpeccError as error:
             answer = failure(error)
+        except OSError as error:
+            answer = refused(error)
         show(answer, as_json=as_json)
         raise typer.Exit(int(answer.code))
 
@@ -85,6 +88,24 @@ def failure(error: SpeccError) -> Answer:
         data={"error": str(error), "hint": error.hint},
         code=error.exit_code,
         note=f"specc: {error}{hint}",
+    )
+
+
+def refused(error: OSError) -> Answer:
+    """Turn what the system refused for a file into an answer; anything else is a bug and raised.
+
+    A full disk may be tried again; any other place can't be used as it is.
+    """
+    if error.filename is None or isinstance(error, BrokenPipeError):
+        raise error
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    hint = "free some space" if full else "check that folder, or choose another"
+    return Answer(
+        text="",
+        data={"error": said, "hint": hint},
+        code=ExitCode.TRY_AGAIN if full else ExitCode.USAGE,
+        note=f"specc: {said}\n  hint: {hint}",
     )
 
 

@@ -1,13 +1,14 @@
 """Gather what became of every task over a line of bundles: the start of a rerun.
 
-Pure over what collate has read. A task's state is that in the last bundle that gave it a place;
-one that any bundle of the line completed is done.
+Reads what collate reads, and what stands beside the newest bundle. A task's state is that in the
+last bundle that gave it a place; one that any bundle of the line completed is done.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from specc.collate.attempts import TaskAttempt, all_attempts
 from specc.collate.lineage import conditions, cure_of, lineage_of, newest, parents_first
 from specc.collate.pipeline import settle
 from specc.collate.read import Found, Run, read
-from specc.collate.values import ResultsInvalid, Source
+from specc.collate.values import Damage, ResultsInvalid, Source
 from specc.model import Json
+from specc_runtime.contract import fields
 from specc_runtime.contract.categories import SPARED
+from specc_runtime.contract.manifest import MANIFEST, read_manifest
 from specc_runtime.contract.runs import JOURNAL
 from specc_runtime.contract.tasks import TaskRow
 
@@ -56,6 +59,10 @@ class History:
     """Those that had a place in some bundle, in matrix order."""
     runs: tuple[Run, ...]
     """Of this run id, parents first."""
+    damage: tuple[Damage, ...]
+    """What could not be read."""
+    not_given: tuple[str, ...]
+    """Bundles beside the parent that continue it as well."""
 
     def origins(self) -> list[dict[str, Json]]:
         """Return which results this history rests on, by hash of their journals."""
@@ -94,7 +101,23 @@ def read_history(paths: Sequence[Path], *, run_id: str | None = None) -> History
             f"{parent.bundle_id} continues the line and has no run {chosen} yet",
             hint="run it first, or leave it out",
         )
-    return History(parent=parent, run_id=chosen, tasks=_tasks(found, runs, parent), runs=runs)
+    return History(
+        parent=parent,
+        run_id=chosen,
+        tasks=_tasks(found, runs, parent),
+        runs=runs,
+        damage=found.damage,
+        not_given=tuple(_children_beside(parent)),
+    )
+
+
+def _children_beside(source: Source) -> Iterator[str]:
+    """Yield the ids of bundles beside this one that continue it; what can't be read is none."""
+    for manifest in sorted(source.path.parent.glob(f"*/{MANIFEST}")):
+        with suppress(fields.Damage, OSError):
+            beside = read_manifest(manifest.parent)
+            if beside.predicate.get("parent_bundle_id") == source.bundle_id:
+                yield beside.bundle_id
 
 
 def _run_id(found: Found, wanted: str | None) -> str:

@@ -78,7 +78,7 @@ def rerun(wanted: Wanted, *, progress: Progress | None = None) -> Rerun:
     choices = [_capped(choose(t, shop.shape_of(t), rules), parent, shop) for t in history.tasks]
     if wanted.give_up_capped:
         choices = [_given_up(choice) for choice in choices]
-    problems = stop_on_errors(_beyond(choices, parent))
+    problems = stop_on_errors([*_unseen(history), *_beyond(choices, parent)])
     going = [choice for choice in choices if choice.fate == "again"]
     found = Rerun(
         parent=parent.source.bundle_id,
@@ -167,6 +167,17 @@ def _over(choice: Choice) -> str:
     said = choice.cap.said_by if choice.cap else ""
     words = f"{choice.cause} asks for {asked.resource} {asked.new_text}"
     return f"{words}, {said}" if said.startswith("limits.") else f"{words}, but {said}"
+
+
+def _unseen(history: History) -> Iterator[Problem]:
+    """Yield a warning for results that would have told more."""
+    for each in history.damage:
+        place = each.file if each.line is None else f"{each.file}:{each.line}"
+        yield warning("W323", f"{place}: {each.message}; {each.consequence}", mark=None)
+    if history.not_given:
+        names = ", ".join(history.not_given[:_MOST_NAMED])
+        message = f"{names} beside {history.parent.bundle_id} continues it and was not given"
+        yield warning("W324", message, mark=None, hint="give it as well if it has been run")
 
 
 def _beyond(choices: Iterable[Choice], parent: Parent) -> Iterator[Problem]:

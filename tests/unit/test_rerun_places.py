@@ -1,0 +1,77 @@
+"""Where a rerun looks for results, and what it says of those it does not see."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from reruns import a_study, again, done, the_next
+from results import ABundle
+
+from specc.collate.pipeline import collate
+from specc.rerun.pipeline import Rerun
+
+
+def one_cancelled(bundle: ABundle) -> None:
+    launch = bundle.run().launch()
+    done(launch, bundle.tasks[0])
+    done(launch, bundle.tasks[1])
+    launch.fail(bundle.tasks[2], "cancelled")
+    launch.end()
+
+
+def told(found: Rerun) -> list[tuple[str, str]]:
+    return [(problem.code, problem.message) for problem in found.problems]
+
+
+def test_results_are_found_where_specc_results_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    shutil.move(bundle.path / "results", scratch / bundle.bundle_id)
+    monkeypatch.setenv("SPECC_RESULTS", str(scratch))
+    assert [task["axes"] for task in the_next(again(bundle.path)).tasks] == [{"size": 4}]
+    assert collate([bundle.path], tmp_path / "report").completeness["completed"] == 2
+
+
+def test_a_child_that_was_not_given_is_named(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    first = again(bundle.path)
+    assert told(first) == []
+    child = the_next(first)
+    launch = child.run().launch()
+    done(launch, child.tasks[0])
+    launch.end()
+    message = f"{child.bundle_id} beside {bundle.bundle_id} continues it and was not given"
+    assert told(again(bundle.path)) == [("W324", message)]
+    assert again(bundle.path, child.path).bundle is None
+
+
+def test_a_parent_that_is_not_there_is_named(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    child = the_next(again(bundle.path))
+    launch = child.run().launch()
+    launch.fail(child.tasks[0], "cancelled")
+    launch.end()
+    shutil.rmtree(bundle.path)
+    ((code, message),) = told(again(child.path))
+    assert code == "W323"
+    assert message.startswith(f"{child.bundle_id}: it continues {bundle.bundle_id}, which was not")
+
+
+def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    (journal,) = bundle.path.rglob("events.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([*lines[:2], "{]\n", *lines[3:]]))
+    found = again(bundle.path)
+    ((code, message),) = told(found)
+    assert (code, message.partition(":")[0]) == ("W323", "r1/1-cpu-0000/launch-001/events.jsonl")
+    assert [choice.fate for choice in found.choices] == ["again"] * 3
