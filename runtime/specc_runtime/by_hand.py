@@ -13,8 +13,8 @@ from typing import Any, Dict, Mapping
 
 from .contract.tasks import TaskRow
 from .log import say
-from .setting import Setting
-from .slots import NoDevice, Slot, make_slots
+from .shard.setting import Setting
+from .slots.slots import NoDevice, Slot, make_slots
 
 
 def describe(setting: Setting, row: TaskRow, stated: Mapping[str, str]) -> Dict[str, Any]:

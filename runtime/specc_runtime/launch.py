@@ -13,23 +13,27 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from . import by_hand, caches, gathering, isolate, places, ranks, signals, worker
-from .arrivals import check_inputs
-from .building import EnvironmentFailed
+from . import by_hand, signals
+from .attempts import worker
 from .contract import categories
 from .contract.fields import Damage
 from .contract.lenders import with_lender
 from .contract.manifest import Manifest, read_manifest
 from .contract.tasks import read_tasks
 from .contract.verify import Verdict, verify
-from .environment import Prepared, environments_root, prepare, stamps_root
-from .execute import run_shard
-from .link import LinkLost
+from .entering import caches, isolate
+from .entering.arrivals import check_inputs
+from .entering.building import EnvironmentFailed
+from .entering.environment import Prepared, environments_root, prepare, stamps_root
 from .log import say
-from .setting import Setting
-from .slots import NoDevice
+from .shard.execute import run_shard
+from .shard.setting import Setting
+from .slots import places
+from .slots.slots import NoDevice
 from .slurm_env import find_end, read_allocation, run_id
 from .status import describe_runs, results_folder
+from .wide import gathering, ranks
+from .wide.link import LinkLost
 
 Facts = Dict[str, Any]
 _ENTERED = "SPECC_ENTERED"

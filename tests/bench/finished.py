@@ -9,10 +9,10 @@ import json
 import os
 from pathlib import Path
 
+from specc_runtime.books.journal import Journal
+from specc_runtime.books.records import RecordWriter, SlotFile
 from specc_runtime.contract.manifest import read_manifest
 from specc_runtime.contract.tasks import TaskRow, read_tasks, shard_tasks
-from specc_runtime.journal import Journal
-from specc_runtime.records import RecordWriter, SlotFile
 
 _METRICS = {"exit_code": 0, "wall_s": 0.001, "user_s": 0.0, "system_s": 0.001}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from measure import a_bundle, cost
 
-from specc_runtime.records import RecordWriter
+from specc_runtime.books.records import RecordWriter
 
 _METADATA = re.compile(
     r"\b(open|openat|openat2|creat|mkdir|mkdirat|rename|renameat|renameat2|unlink|unlinkat|rmdir|link|linkat|"

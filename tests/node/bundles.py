@@ -27,7 +27,7 @@ RUNTIME = Path(__file__).parents[2] / "runtime" / "specc_runtime"
 KIND = "probe"
 _RUN = '''"""Execute the task's own code."""
 import os, signal, sys, time
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 
 def run(attempt):
     exec(attempt.task.settings["code"], {"attempt": attempt, "TaskError": TaskError, "os": os,

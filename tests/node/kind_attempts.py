@@ -12,8 +12,8 @@ from typing import Any
 
 RUNNER = """
 import json, os, sys
-from specc_runtime.worker import describe
-from specc_runtime.attempt import Attempt
+from specc_runtime.attempts.worker import describe
+from specc_runtime.attempts.attempt import Attempt
 import importlib
 order = json.loads(sys.stdin.read())
 records = os.open(order["records_path"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -11,8 +11,8 @@ from typing import Any
 import bundles
 import pytest
 
-from specc_runtime.arrivals import check_inputs
 from specc_runtime.contract.fields import Damage
+from specc_runtime.entering.arrivals import check_inputs
 from specc_runtime.slurm_env import Allocation
 
 ABC = hashlib.sha256(b"abc").hexdigest()

@@ -10,9 +10,9 @@ from typing import Any
 import bundles
 import pytest
 
-from specc_runtime.classify import Evidence, classify
+from specc_runtime.causes.classify import Evidence, classify
+from specc_runtime.causes.device_errors import DEVICE_ERRORS, is_fatal_fault
 from specc_runtime.contract.categories import CATEGORIES, SUGGESTIONS, TRANSIENT
-from specc_runtime.device_errors import DEVICE_ERRORS, is_fatal_fault
 
 RAISES_AS_TORCH = """
 def raise_as(module, name, **fields):

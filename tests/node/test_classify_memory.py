@@ -10,8 +10,14 @@ from pathlib import Path
 import bundles
 import pytest
 
-from specc_runtime.cgroup import RECENT_S, MemoryFolder, OomCounter, memory_folders, memory_use
-from specc_runtime.classify import Evidence, classify
+from specc_runtime.causes.cgroup import (
+    RECENT_S,
+    MemoryFolder,
+    OomCounter,
+    memory_folders,
+    memory_use,
+)
+from specc_runtime.causes.classify import Evidence, classify
 
 LIMIT = 160 << 20
 EATER = "import sys; held = bytearray(400 << 20); print(len(held))"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from specc_runtime import limits
-from specc_runtime.devices import visible_gpus
+from specc_runtime.books.progress import terminal_mode
 from specc_runtime.log import Log
-from specc_runtime.progress import terminal_mode
-from specc_runtime.slots import NoDevice, make_slots
+from specc_runtime.slots.devices import visible_gpus
+from specc_runtime.slots.slots import NoDevice, make_slots
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import bundles
 import pytest
 
-from specc_runtime.classify import Evidence, classify
+from specc_runtime.causes.classify import Evidence, classify
 from specc_runtime.contract.categories import CATEGORIES, SUGGESTIONS
 
 TORCH_OOM = """
@@ -34,7 +34,12 @@ raise AcceleratorError("unspecified launch failure")
         (TORCH_OOM, "oom_gpu", "torch.OutOfMemoryError", "CUDA out of memory"),
         ("attempt.record('metric', value=float('nan'))", "program", "ValueError", None),
         ("sys.exit(3)", "program", "SystemExit", "3"),
-        ("attempt.resolve('input:x')", "dataset_load", "specc_runtime.attempt.TaskError", None),
+        (
+            "attempt.resolve('input:x')",
+            "dataset_load",
+            "specc_runtime.attempts.attempt.TaskError",
+            None,
+        ),
     ],
 )
 def test_exception_is_classified_by_its_type(

@@ -10,9 +10,9 @@ from pathlib import Path
 import bundles
 import pytest
 
-from specc_runtime import journal as journal_module
+from specc_runtime.books import journal as journal_module
+from specc_runtime.books.journal import Journal, JournalLost
 from specc_runtime.contract.journal import read_journal
-from specc_runtime.journal import Journal, JournalLost
 
 _CAN_MOUNT = (
     os.getuid() == 0

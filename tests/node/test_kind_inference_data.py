@@ -6,7 +6,7 @@ import json
 import pytest
 from inference_parts import a_bert, sentences
 
-from specc_runtime.attempt import TaskError
+from specc_runtime.attempts.attempt import TaskError
 from specc_runtime.kinds.inference.dataset import read_dataset
 from specc_runtime.kinds.inference.tokenise import Encoded, encode, prepare_inputs, synthetic
 

@@ -8,7 +8,7 @@ import torch
 from inference_parts import TINY, a_bert, a_head
 from safetensors.torch import load_file, save_file
 
-from specc_runtime.attempt import TaskError
+from specc_runtime.attempts.attempt import TaskError
 from specc_runtime.kinds.inference import convert
 from specc_runtime.kinds.inference.model import load_model, mean_of_tokens
 from specc_runtime.ml.devices import open_device

@@ -13,9 +13,9 @@ from typing import Any
 import bundles
 import pytest
 
-from specc_runtime import environment
-from specc_runtime.building import EnvironmentFailed
-from specc_runtime.environment import installed_packages
+from specc_runtime.entering import environment
+from specc_runtime.entering.building import EnvironmentFailed
+from specc_runtime.entering.environment import installed_packages
 
 RECORD = "attempt.record('metric', n=1)"
 LOCK = hashlib.sha256(b"lock").hexdigest()
@@ -37,7 +37,9 @@ def a_wheelhouse_bundle(folder: Path, codes: list[str], *, extra: str = "", **mo
     return bundles.make_bundle(folder, codes, environment=wheelhouse(**more), files=files)
 
 
-@pytest.mark.parametrize("name", ["tasks.jsonl", "runtime/specc_runtime/pool.py", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["tasks.jsonl", "runtime/specc_runtime/pool/pool.py", "manifest.json"]
+)
 def test_changed_byte_stops_the_run_and_is_named(home: Path, name: str) -> None:
     bundle = bundles.make_bundle(home / "b", [RECORD])
     data = bytearray((bundle / name).read_bytes())
@@ -264,7 +266,7 @@ def test_environments_stand_in_the_cache_unless_told_otherwise() -> None:
 def test_network_is_cut_off_for_an_ordinary_user_or_said_not_to_be() -> None:
     code = (
         "import os, socket, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from specc_runtime.isolate import cut_network\n"
+        "from specc_runtime.entering.isolate import cut_network\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "refused = cut_network()\n"
         "print(refused or [name for _, name in socket.if_nameindex()])"

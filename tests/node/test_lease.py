@@ -12,8 +12,8 @@ from pathlib import Path
 import bundles
 import pytest
 
-from specc_runtime import lease as lease_module
-from specc_runtime.lease import Held, take
+from specc_runtime.shard import lease as lease_module
+from specc_runtime.shard.lease import Held, take
 from specc_runtime.slurm_env import Allocation, find_end, own_id, parse_duration, read_allocation
 
 NO_JOB = Allocation(None, 0, None, {})

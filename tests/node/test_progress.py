@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from specc_runtime.books.progress import Progress
 from specc_runtime.contract.progress import read_progress
-from specc_runtime.progress import Progress
 
 LABEL = "1-cpu-0000"
 BUSY = {"slot": 0, "gpu": None, "state": "running", "task_id": "0" * 16, "since_epoch_ns": 1}

@@ -10,8 +10,8 @@ import bundles
 import gpus
 import pytest
 
-from specc_runtime.devices import mig_entries
-from specc_runtime.slots import cpus_given, make_slots
+from specc_runtime.slots.devices import mig_entries
+from specc_runtime.slots.slots import cpus_given, make_slots
 
 MIG = "MIG-11111111-2222-3333-4444-555555555555"
 

@@ -12,8 +12,8 @@ from typing import Any
 import bundles
 import pytest
 
-from specc_runtime.deadline import DEADLINE, NO_TIME, WARNED, Deadline
-from specc_runtime.requeue import Answer, requeue
+from specc_runtime.shard.deadline import DEADLINE, NO_TIME, WARNED, Deadline
+from specc_runtime.shard.requeue import Answer, requeue
 
 RECORD = "attempt.record('metric', n=1)"
 WAITS = "time.sleep(60)"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from specc_runtime import clock_offset
-from specc_runtime.gathering import least_cpus, step_environment, step_options
-from specc_runtime.link import Door, Link, LinkLost, knock
-from specc_runtime.nodelist import expand
-from specc_runtime.places import lay_out, process_places
-from specc_runtime.ports import FreePort
-from specc_runtime.slots import NoDevice
+from specc_runtime.slots.nodelist import expand
+from specc_runtime.slots.places import lay_out, process_places
+from specc_runtime.slots.slots import NoDevice
+from specc_runtime.wide import clock_offset
+from specc_runtime.wide.gathering import least_cpus, step_environment, step_options
+from specc_runtime.wide.link import Door, Link, LinkLost, knock
+from specc_runtime.wide.ports import FreePort
 
 
 @pytest.mark.parametrize(

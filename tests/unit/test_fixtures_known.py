@@ -9,7 +9,7 @@ from specc.kinds.command import plan as room
 from specc.model import Fixture
 from specc.stages.plan import make_plan
 from specc_runtime.contract.categories import FIXTURES
-from specc_runtime.fixtures import TYPES
+from specc_runtime.fixtures.fixtures import TYPES
 
 
 def test_the_list_is_what_the_node_starts() -> None:
@@ -21,5 +21,7 @@ def test_a_kind_that_asks_for_an_unknown_fixture_cannot_be_planned(
 ) -> None:
     found = a_study()
     monkeypatch.setattr(room, "fixtures", lambda settings: (Fixture(type="magic", options={}),))
-    with pytest.raises(ValueError, match="knows the fixture 'magic'; it knows warm_parent, mps, server"):
+    with pytest.raises(
+        ValueError, match="knows the fixture 'magic'; it knows warm_parent, mps, server"
+    ):
         make_plan(found.spec, None, found.expansion)

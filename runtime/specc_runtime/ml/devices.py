@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Optional
 
 import torch
 
-from ..attempt import TaskError
+from ..attempts.attempt import TaskError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

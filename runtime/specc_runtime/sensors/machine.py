@@ -12,7 +12,15 @@ import re
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Union
 
-from . import cgroup, clock, memory, nvml, powercap, pyrapl, slurm_energy
+from . import (
+    cgroup,
+    clock,
+    memory,
+    nvml,
+    powercap,
+    pyrapl,
+    slurm_energy,
+)
 from .base import (
     Unavailable,
     allowed_cpus,

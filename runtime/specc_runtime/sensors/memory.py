@@ -10,7 +10,15 @@ import os
 from typing import Any, Dict, Optional, Union
 
 from . import cgroup
-from .base import Unavailable, Value, add_value, missing, present, read_text, why
+from .base import (
+    Unavailable,
+    Value,
+    add_value,
+    missing,
+    present,
+    read_text,
+    why,
+)
 
 RESET_PEAK = b"5"
 """Written to clear_refs it sets VmHWM back to the present RSS (proc(5), Linux >= 4.0)."""

@@ -17,12 +17,12 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 from ... import limits
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 from . import metrics as reading
 from . import parameters
 
 if TYPE_CHECKING:
-    from ...attempt import Attempt
+    from ...attempts.attempt import Attempt
 
 DRAIN_S = 1.0
 """How long output is awaited from descendants that outlive the program."""

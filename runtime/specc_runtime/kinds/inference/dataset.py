@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from transformers.models.distilbert.configuration_distilbert import DistilBertCo
 from transformers.models.distilbert.modeling_distilbert import DistilBertForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 from ...ml.devices import DTYPES
 from . import convert
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 from .passes import Forward
 from .tokenise import Batch
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 
 import torch
 
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 from ...ml import devices
 from . import dataset, definitions, outputs, passes, tokenise
 from .model import Model, load_model
 from .probes import Probes
 
 if TYPE_CHECKING:
-    from ...attempt import Attempt
+    from ...attempts.attempt import Attempt
 
 Labels = List[Optional[int]]
 

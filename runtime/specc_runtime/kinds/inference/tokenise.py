@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.implementations import BertWordPieceTokenizer
 
-from ...attempt import TaskError
+from ...attempts.attempt import TaskError
 
 
 class Batch(NamedTuple):
