@@ -74,6 +74,20 @@ def test_many_shards_are_cells_with_a_sign_for_each_state(tmp_path: Path) -> Non
     assert len(text.splitlines()) <= 24
 
 
+@pytest.mark.parametrize("height", [3, 6, 9, 24])
+def test_a_low_terminal_still_shows_how_one_leaves(tmp_path: Path, height: int) -> None:
+    lines = shown(a_status(tmp_path), width=40, height=height).splitlines()
+    assert len(lines) <= height
+    assert lines[-1] == "q leaves"
+    assert lines[0].startswith(" study-")
+
+
+def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
+    code, text = on_a_terminal(a_status(tmp_path).target.bundle, b"", term="dumb")
+    assert code == 0
+    assert "33 % of 3 tasks, 1 completed, 1 failed, 1 missing" in text
+
+
 def test_a_terminal_without_unicode_gets_plain_signs(tmp_path: Path) -> None:
     assert "‖" not in shown(a_status(tmp_path), unicode=False)
 
@@ -91,11 +105,11 @@ def test_a_dear_look_is_taken_rarely() -> None:
     assert Pace().looked("first", 1.5) == 15.0
 
 
-def on_a_terminal(bundle: Path, leave: bytes) -> tuple[int, str]:
+def on_a_terminal(bundle: Path, leave: bytes, term: str = "xterm-256color") -> tuple[int, str]:
     """Watch on a terminal of our own, leave once something is shown; exit code and screen."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.environ.update(TERM="xterm-256color", COLUMNS="100", LINES="30")
+        os.environ.update(TERM=term, COLUMNS="100", LINES="30")
         os.execv(SPECC, [str(SPECC), "status", "--watch", str(bundle)])
     screen, left = b"", False
     deadline = time.monotonic() + 30

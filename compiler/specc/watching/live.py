@@ -52,7 +52,8 @@ def watch(targets: Sequence[Target]) -> bool:
     Returns whether it was on a terminal, where nothing of it stays to be read.
     """
     console = Console()
-    on_terminal = console.is_terminal and sys.stdin.isatty()
+    # a dumb terminal can't draw over what stands there: rich would show nothing at all
+    on_terminal = console.is_terminal and not console.is_dumb_terminal and sys.stdin.isatty()
     with suppress(KeyboardInterrupt):
         if on_terminal:
             _on_terminal(targets, console)
@@ -77,7 +78,7 @@ def _on_terminal(targets: Sequence[Target], console: Console) -> None:
             looked = time.strftime("%H:%M:%S")
             while (left := due - time.monotonic()) > 0:
                 over = "" if at_work(found) else "nothing runs or waits   "
-                foot = f" {over}looked at {looked}, again in {left:.0f} s   q leaves"
+                foot = f" q leaves   {over}looked at {looked}, again in {left:.0f} s"
                 live.update(view(found, _frame(console, foot)), refresh=True)
                 if pressed(min(left, _DRAW_S)):
                     return

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.rule import Rule
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -55,7 +56,22 @@ def view(all_runs: Sequence[RunStatus], frame: Frame) -> RenderableType:
     """Draw the status of runs."""
     share = max(_LEAST, (frame.height - 2) // len(all_runs))
     blocks = [_run(status, frame, share) for status in all_runs]
-    return Group(*blocks, Text(frame.foot, style="dim", no_wrap=True, overflow="ellipsis"))
+    foot = Text(frame.foot, style="dim", no_wrap=True, overflow="ellipsis")
+    return Group(_Cut(Group(*blocks), max(1, frame.height - 1)), foot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """The first lines of something, so that what stands below it is seen on any terminal."""
+
+    whole: RenderableType
+    lines: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = console.render_lines(self.whole, options.update(height=None), pad=False)
+        for number, line in enumerate(drawn[: self.lines]):
+            yield from line if number == 0 else (Segment.line(), *line)
+        yield Segment.line()
 
 
 def _run(status: RunStatus, frame: Frame, height: int) -> RenderableType:
@@ -66,7 +82,7 @@ def _run(status: RunStatus, frame: Frame, height: int) -> RenderableType:
         (slot for slot in status.slots if slot.task_id), key=lambda slot: slot.since_epoch_ns or 0
     )
     gap = [Text("")] if height > _AIRY else []
-    used = 11 + _height(status) + (len(status.failures) + 3 if failures else 0)
+    used = 11 + _height(status, frame) + (len(status.failures) + 3 if failures else 0)
     parts += [*gap, shards]
     if busy:
         most = max(_LEAST, height - used)
@@ -149,11 +165,19 @@ def _shards(status: RunStatus, frame: Frame) -> RenderableType:
 
 def _cells(status: RunStatus, frame: Frame) -> RenderableType:
     text = Text()
-    for number, shard in enumerate(status.shards):
+    most = max(_ROWS, _lines_of_cells(frame) * (frame.width - 2) * 10 // 11 - _ROWS)
+    for number, shard in enumerate(status.shards[:most]):
         # a gap after ten, so that one can count
         text.append(" " if number and number % 10 == 0 else "")
         text.append_text(_sign(shard.state, frame))
+    if len(status.shards) > most:
+        text.append(f" … and {len(status.shards) - most} more", style="dim")
     return text
+
+
+def _lines_of_cells(frame: Frame) -> int:
+    """Return how many lines the cells of shards may take: the rest of the view counts as well."""
+    return max(_LEAST, frame.height // 3)
 
 
 def _rows(status: RunStatus, frame: Frame) -> RenderableType:
@@ -211,6 +235,8 @@ def _failures(status: RunStatus) -> RenderableType:
     return table
 
 
-def _height(status: RunStatus) -> int:
+def _height(status: RunStatus, frame: Frame) -> int:
     """Return about how many lines the shards take."""
-    return len(status.shards) if len(status.shards) <= _ROWS else 1 + len(status.shards) // 60
+    if len(status.shards) <= _ROWS:
+        return len(status.shards)
+    return min(_lines_of_cells(frame), 1 + len(status.shards) * 11 // 10 // max(1, frame.width - 2))
