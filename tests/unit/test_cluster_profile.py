@@ -299,3 +299,10 @@ def test_every_field_of_the_schema_is_told_of() -> None:
     text = profile(full()).text()
     fields = {*schema["properties"]["partitions"]["items"]["properties"], *schema["properties"]}
     assert [f for f in sorted(fields - {"limits", "description"}) if f"{f}:" not in text] == []
+
+
+def test_control_characters_in_names_leave_the_profile_readable() -> None:
+    text = probe(partitions=(partition(), partition("b\x1b[31m")), host="log\x07in")
+    written = profile(text).text()
+    assert all(letter.isprintable() or letter == "\n" for letter in written)
+    assert "# partition b?[31m is left out: it has no nodes" in written

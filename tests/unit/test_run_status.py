@@ -269,3 +269,9 @@ def test_the_newest_run_is_meant(tmp_path: Path) -> None:
 def test_a_path_without_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleInvalid, match="no bundle at"):
         find_targets([tmp_path])
+
+
+def test_a_path_at_which_there_is_nothing_is_no_run_of_the_bundle_above(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path)
+    with pytest.raises(BundleInvalid, match="there is no .*/r7"):
+        find_targets([bundle.path / "results" / "r7"])

@@ -59,7 +59,7 @@ class Probe:
 
 def read_probes(text: str) -> tuple[Probe, ...]:
     """Split a text into its probes. Raises NoProbe when it holds none, or one that was cut off."""
-    lines = [line.rstrip() for line in text.lstrip("\ufeff").splitlines()]
+    lines = [_plain(line).rstrip() for line in text.lstrip("\ufeff").splitlines()]
     starts = [n for n, line in enumerate(lines) if line.startswith(f"== {_FIRST}:")]
     if not starts:
         raise NoProbe(
@@ -69,6 +69,11 @@ def read_probes(text: str) -> tuple[Probe, ...]:
         )
     ends = [*starts[1:], len(lines)]
     return tuple(_probe(lines[start:end]) for start, end in zip(starts, ends, strict=True))
+
+
+def _plain(line: str) -> str:
+    """Return a line without what YAML allows in no comment, such as colours of a login script."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in line)
 
 
 def _probe(lines: list[str]) -> Probe:

@@ -59,8 +59,11 @@ def find_targets(
     """Return the runs at the given paths, each once, in the order of the paths.
 
     A results folder that stands outside its bundle needs the bundle among the paths as well.
-    Raises BundleInvalid for a path at which there is no run and no bundle.
+    Raises BundleInvalid for a path at which there is no run and no bundle, or nothing at all.
     """
+    for path in paths:
+        if not path.exists():
+            raise BundleInvalid(f"there is no {path}", hint=_HINT)
     known = {_bundle_id(path): path for path in _bundles(paths)}
     found: dict[Path, Target] = {}
     told_runs: set[str] = set()
