@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from results import a_bundle, metric
 
-from specc.collate.failure_tables import causes, last_words
+from specc.collate.failure_tables import causes, interruptions, last_words
 from specc.collate.pipeline import collate, collate_data
 
 SACCT = """\
@@ -33,6 +33,28 @@ def test_failures_are_counted_by_cause_with_their_places(tmp_path: Path) -> None
     assert rows[1][4] == "raise task.memory"
     (host,) = {one["host"] for one in summary["failures"]}
     assert [row[5] for row in rows] == [host, host]
+
+
+def test_interruptions_of_tasks_that_completed_later_are_told(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, points=[{"n": 1}, {"n": 2}], repetitions=1)
+    run = bundle.run()
+    first = run.launch()
+    first.fail(bundle.tasks[0], "cancelled", message="stopped by SIGTERM")
+    first.end()
+    second = run.launch()
+    second.complete(bundle.tasks[0], [metric("time_s", 1.0)])
+    second.complete(bundle.tasks[1], [metric("time_s", 1.0)])
+    second.end()
+    made = collate([bundle.path], tmp_path / "out")
+    assert made.summary["failures"] == []
+    (told,) = made.summary["interruptions"]
+    assert (told["category"], told["axes"], told["attempt"]) == ("cancelled", {"n": 1}, 1)
+    assert told["launch"].endswith("launch-001")
+    assert told["completed_by"]["launch"].endswith("launch-002")
+    rows = [[entry["text"] for entry in row] for row in interruptions(made.summary)["rows"]]
+    assert [row[:5] for row in rows] == [["cancelled", "1", "1", "1", "stopped by SIGTERM"]]
+    assert 'id="table-interruptions"' in (made.out / "report.html").read_text()
+    assert "## Interruptions" in (made.out / "report.md").read_text()
 
 
 def test_last_words_are_told_once_for_each_cause() -> None:

@@ -16,6 +16,7 @@ from results import a_bundle, metric, process
 from results_inference import a_study
 
 from specc.collate.figures import drawing
+from specc.collate.notes import with_notes
 from specc.collate.pipeline import collate
 from specc.collate.rooms import report_room
 from specc.resources import folder
@@ -276,3 +277,17 @@ def test_every_heading_of_the_markdown_stands_after_a_blank_line(command: Any) -
 def test_what_the_spec_excludes_stands_in_the_design_with_its_reason(command: Any) -> None:
     assert "- Excluded: size &gt;= 8 (takes hours)\n" in read(command, "report.md")
     assert "<dd>size &gt;= 8 (takes hours)</dd>" in read(command, "report.html")
+
+
+def test_reasons_that_differ_in_their_figures_only_are_told_once() -> None:
+    cells = [
+        [{"kind": "missing", "note": f"below the {size} bytes of its parent", "text": "–"}]
+        for size in (10, 20, 30)
+    ]
+    table = {"columns": [{"name": "Peak memory"}], "rows": cells, "more": 0}
+    assert with_notes(table)["folded"] == [
+        {
+            "name": "Peak memory",
+            "reason": "below the 10 bytes of its parent (and 2 more of the kind)",
+        }
+    ]

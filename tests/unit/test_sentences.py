@@ -214,3 +214,7 @@ def test_a_factor_that_no_float_holds_is_left_out() -> None:
 
 def test_signs_that_turn_the_direction_of_text_are_spelled_out() -> None:
     assert sentences.point({"mode": "a\u202eb"}) == "mode a\\u202eb"
+
+
+def test_a_number_without_dimension_has_no_second_number_behind_it() -> None:
+    assert sentences.quantity(0.25, "1") == "0.25"

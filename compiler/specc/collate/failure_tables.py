@@ -60,6 +60,49 @@ def failures(summary: Mapping[str, Json]) -> Table:
     return table(columns, rows)
 
 
+def interruptions(summary: Mapping[str, Json]) -> Table:
+    """Return one row for each cause of attempts without a result, and how their tasks ended."""
+    rows = []
+    for category, members in _by_category(summary["interruptions"]):
+        of_tasks = {one["task_id"]: one["completed_by"] is not None for one in members}
+        messages = list(dict.fromkeys(one["message"] for one in members))
+        rows.append(
+            [
+                entry(category),
+                entry(str(len(members)), sort=len(members)),
+                entry(str(len(of_tasks)), sort=len(of_tasks)),
+                entry(str(sum(of_tasks.values())), sort=sum(of_tasks.values())),
+                entry(_several(messages, most=1), note="\n".join(messages[:10])),
+                entry(_several([one["host"] for one in members])),
+            ]
+        )
+    names = ("cause", "attempts", "tasks", "completed since", "what happened", "hosts")
+    counts = ("attempts", "tasks", "completed since")
+    return table([column(name, numeric=name in counts) for name in names], rows)
+
+
+def interrupted(summary: Mapping[str, Json]) -> Table:
+    """Return every attempt without a result: which point, what happened, and what came after."""
+    names = ("point", "repetition", "cause", "what happened", "attempt", "completed by")
+    rows = [
+        [
+            entry(point(one["axes"])),
+            entry(str(one["repetition"]), sort=one["repetition"]),
+            entry(one["category"]),
+            entry(one["message"]),
+            entry(_attempt(one), kind="trace"),
+            entry(_attempt(one["completed_by"]) if one["completed_by"] else DASH, kind="trace"),
+        ]
+        for one in summary["interruptions"]
+    ]
+    return table([column(name, numeric=name == "repetition") for name in names], rows)
+
+
+def _attempt(one: Mapping[str, Json]) -> str:
+    bundle = str(one["bundle_id"]).rpartition("-")[2]
+    return f"{bundle} {one['run_id']} {one['launch']} attempt {one['attempt']}"
+
+
 def last_words(summary: Mapping[str, Json]) -> list[dict[str, Any]]:
     """Return the last lines of output of one task for each cause and message, at most 20."""
     found: dict[tuple[str, str], dict[str, Any]] = {}

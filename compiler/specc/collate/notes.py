@@ -5,11 +5,14 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from specc.language.units import amount
 from specc.model import Json
+
+_FIGURES = re.compile(r"[0-9]+")
 
 CURED = "cured"
 """Kind of an entry whose number comes, in part, from tasks that ran under a cure."""
@@ -28,7 +31,7 @@ def with_notes(table: dict[str, Any]) -> dict[str, Any]:
     ]
     folded = []
     for at in gone:
-        reasons = dict.fromkeys(row[at]["note"] for row in rows if row[at]["note"])
+        reasons = _alike(row[at]["note"] for row in rows if row[at]["note"])
         folded.append({"name": table["columns"][at]["name"], "reason": "; ".join(reasons)})
     kept = [at for at in range(len(table["columns"])) if at not in gone]
     numbers: dict[str, int] = {}
@@ -49,6 +52,17 @@ def cured_text(cures: Sequence[Mapping[str, Json]]) -> str:
         text = f"{changes}: cure of {cure['category']} by on_failure"
         counts[text] = counts.get(text, 0) + 1
     return "; ".join(f"{count} ran with {text}" for text, count in counts.items())
+
+
+def _alike(reasons: Iterable[str]) -> list[str]:
+    """Return each reason once; of those that differ in their figures only, the first one."""
+    found: dict[str, list[str]] = {}
+    for reason in dict.fromkeys(reasons):
+        found.setdefault(_FIGURES.sub("#", reason), []).append(reason)
+    return [
+        first if not rest else f"{first} (and {len(rest)} more of the kind)"
+        for first, *rest in found.values()
+    ]
 
 
 def _marked(entry: Mapping[str, Json], numbers: dict[str, int]) -> dict[str, Json]:

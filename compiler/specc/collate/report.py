@@ -71,6 +71,8 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "not_measured": tabulate.not_measured(summary),
         "causes": failure_tables.causes(summary),
         "failures": failure_tables.failures(summary),
+        "interruptions": failure_tables.interruptions(summary),
+        "interrupted": failure_tables.interrupted(summary),
         "last_words": failure_tables.last_words(summary),
         "damage": summary["damage"],
         "torn": summary["torn"],
@@ -207,6 +209,7 @@ def _document(page: Mapping[str, Any], summary: Mapping[str, Json]) -> dict[str,
             for c in summary["cells"]
         ],
         "failures": summary["failures"],
+        "interruptions": summary["interruptions"],
         "damage": summary["damage"],
         "reproducibility": {
             "commands": page["reproduce"],

@@ -14,6 +14,7 @@ from specc.analysis.percentiles import METHOD
 from specc.collate import facts
 from specc.collate.cells import VERDICTS, cell_members, make_cells
 from specc.collate.complete import completeness
+from specc.collate.interruptions import interruptions
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, TablesRoom
 from specc.matrix.conditions import describe_condition, exclude_rule
@@ -64,6 +65,7 @@ def summarise(
         "verdicts": dict(VERDICTS),
         "cells": cells,
         "failures": facts.failure_facts(study.tasks, study.launches),
+        "interruptions": interruptions(study.tasks, study.attempts),
         "damage": [asdict(one) for one in study.damage],
         "torn": {"lines": study.torn_lines, "bytes": study.torn_bytes},
         "runs": runs,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specc.collate.notes import CURED, cured_text, with_notes
-from specc.kinds.sentences import is_number, number, point, quantity, visible
+from specc.kinds.sentences import DIMENSIONLESS, is_number, number, point, quantity, visible
 from specc.model import Json
 
 DASH = "–"
@@ -93,7 +93,8 @@ def results(summary: Mapping[str, Json]) -> Table:
 
 def _head(metric: Mapping[str, Json]) -> str:
     unit = metric["unit"]
-    return f"{metric['label']} [{unit}]" if unit and unit != "B" else str(metric["label"])
+    named = unit not in ("", "B", DIMENSIONLESS)
+    return f"{metric['label']} [{unit}]" if named else str(metric["label"])
 
 
 def _value(metric: Mapping[str, Json] | None) -> dict[str, Json]:

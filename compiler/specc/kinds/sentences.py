@@ -77,7 +77,7 @@ def plot_unit(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[
         return "MiB", 2.0**-20
     rate = _RATE.fullmatch(unit)
     if rate is None:
-        return unit, 1.0
+        return "" if unit == DIMENSIONLESS else unit, 1.0
     own = _PREFIXES[rate[1]]
     values = [abs(cell["metrics"][name]["value"]) * own for cell in with_value(summary, name)]
     best = _best_prefix(max(values, default=own))
@@ -86,6 +86,10 @@ def plot_unit(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[
 
 def _best_prefix(value: float) -> str:
     return next((prefix for prefix in ("T", "G", "M", "k") if value >= _PREFIXES[prefix]), "")
+
+
+DIMENSIONLESS = "1"
+"""The unit of ratios and counts; behind a number it would be read as one more number."""
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -101,7 +105,7 @@ def quantity(value: float | None, unit: str) -> str:
     if value is not None and unit == "bytes":
         best = _best_prefix(abs(value))
         return f"{number(value / _PREFIXES[best])} {best}B" if best else f"{number(value)} bytes"
-    return f"{number(value)} {unit}".strip()
+    return number(value) if unit in ("", DIMENSIONLESS) else f"{number(value)} {unit}"
 
 
 def point(axes: Mapping[str, Json]) -> str:
@@ -233,7 +237,8 @@ def spread(cell: Cell, metric: Mapping[str, Json]) -> str:
 
 def _unit_in(text: str, unit: str) -> str:
     """Return the unit of a quantity as it is written: with the prefix that reads best."""
-    return unit if text.endswith(f" {unit}") or not unit else text.rpartition(" ")[2]
+    bare = unit in ("", DIMENSIONLESS)
+    return "" if bare else unit if text.endswith(f" {unit}") else text.rpartition(" ")[2]
 
 
 def _value(cell: Cell, metric: Mapping[str, Json]) -> str:
