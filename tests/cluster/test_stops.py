@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from jobs import awaited, compiled, events, launch, states, submitted, totals
 from slurm import Element, Slurm, wait_until
-from stopping import start_again
+from stopping import find, start_again
 
 
 @pytest.fixture
@@ -48,6 +48,9 @@ def test_a_cancelled_element_is_completed_by_resume(
     ended = awaited(slurm, job)
     assert [ended[index].state for index in range(3)] == ["COMPLETED", "CANCELLED", "COMPLETED"]
     assert totals(bundle) == [11, 13]
+    (stopped,) = find(bundle, "task_failed", shard="1-cpu-0001")
+    assert (stopped["category"], stopped["message"]) == ("cancelled", "stopped by SIGTERM")
+    assert stopped["evidence"]["slurm"]["preempted"] is False
 
     (again,) = submitted(slurm, bundle, "--resume")
     assert awaited(slurm, again) == {index: Element("COMPLETED", 0) for index in range(3)}
@@ -95,6 +98,9 @@ def test_a_requeued_element_takes_its_shard_over(slurm: Slurm, tmp_path: Path, g
     assert awaited(slurm, job) == {index: Element("COMPLETED", 0) for index in range(3)}
     assert launch(bundle, "1-cpu-0001", 2)["slurm"]["SLURM_RESTART_COUNT"] == "1"
     assert totals(bundle) == [11, 12, 13]
+    # whoever wants a job to start again wants its tasks
+    (stopped,) = find(bundle, "task_failed", shard="1-cpu-0001")
+    assert (stopped["category"], stopped["evidence"]["slurm"]["restarts"]) == ("preempted", 1)
     log = (bundle / f"slurm-{job}_1.out").read_text(encoding="utf-8")
     # one log holds both launches: the one that was stopped, and the one that ended the task
     assert "no further task is started: SIGTERM" in log

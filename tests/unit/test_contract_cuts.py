@@ -173,3 +173,32 @@ def test_task_that_never_started_says_where_its_job_is(
     slurm_says(tmp_path, line)
     found = task(tmp_path)
     assert (found.state, found.reason) == ("missing", reason)
+
+
+def stop(category: str, stopped_by: str) -> dict[str, Any]:
+    about = {"event": "task_failed", "category": category, "transient": category == "preempted"}
+    said = {"type": None, "message": f"stopped by {stopped_by}", "exit_code": None, "signal": None}
+    rest = {"stderr_tail": [], "suggestion": None, "will_retry": False, "duration_s": 0.5}
+    return {**about, **said, **rest, "evidence": {"stopped_by": stopped_by}}
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "state", "category"),
+    [
+        ("SIGTERM", "CANCELLED by 1000", "cancelled"),
+        ("SIGTERM", "PREEMPTED", "preempted"),
+        ("SIGTERM", "REQUEUED", "preempted"),
+        ("SIGTERM", "COMPLETED", "preempted"),
+        # over before anybody cancelled the job
+        ("deadline", "CANCELLED by 1000", "preempted"),
+    ],
+)
+def test_what_was_stopped_in_a_cancelled_job_is_cancelled(
+    tmp_path: Path, stopped_by: str, state: str, category: str
+) -> None:
+    a_launch(tmp_path, 0, **stop("preempted", stopped_by))
+    slurm_says(tmp_path, f"12_3|{state}|0:0|None|n7")
+    found = task(tmp_path)
+    assert found.failure is not None
+    assert (found.state, found.failure["category"]) == ("failed", category)
+    assert found.failure.get("derived", False) is (category == "cancelled")

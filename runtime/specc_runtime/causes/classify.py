@@ -43,6 +43,8 @@ class Evidence:
     """Name of a fixture that ended while it ran."""
     memory_full: bool = False
     """The kernel tells no kills, and the cgroup's peak has reached its limit."""
+    cancelled: bool = False
+    """Slurm says that this job was cancelled. From inside a preemption looks alike."""
     deadline_alone: bool = False
     """It had the launch from its start and was stopped by the deadline without a checkpoint."""
 
@@ -78,9 +80,10 @@ def _category(evidence: Evidence, report: Mapping[str, Any]) -> str:
     if evidence.stopped_by == "deadline" and evidence.deadline_alone:
         return "timeout"  # another launch of the same length would end it in the same way
     if evidence.stopped_by is not None:
-        # under Slurm the end of the allocation, a preemption and scancel look alike from inside
+        if evidence.stopped_by == "deadline":
+            return "preempted"
         sent_here = evidence.stopped_by == "SIGINT" or not evidence.in_slurm
-        return "cancelled" if sent_here and evidence.stopped_by != "deadline" else "preempted"
+        return "cancelled" if sent_here or evidence.cancelled else "preempted"
     found = _reported(evidence, report) if report else _silent(evidence)
     if evidence.neighbour_fault is not None and found in _OPEN_TO_DOUBT:
         return "gpu_neighbour"

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from ..contract import categories
 from ..limits import signal_name
 from ..pool.running import Running
+from .asking import Asking
 from .cgroup import memory_folders, memory_use
 from .classify import Cause, Evidence, classify
 
@@ -29,7 +30,7 @@ def verdict(
     status: Optional[int],
     *,
     oom_kills: int,
-    in_slurm: bool,
+    slurm: Asking,
     task: Mapping[str, Any],
     neighbour_fault: Optional[str] = None,
     fixture_fault: Optional[Mapping[str, Any]] = None,
@@ -39,7 +40,7 @@ def verdict(
 
     status: as os.waitpid returned it; None when the process was never seen.
     task: what the shape says of one task.   fixture_fault: {"fixture", "reason", "tail"} of what
-    ended while it ran.   The other arguments: see `Evidence`.
+    ended while it ran.   slurm: asked where a signal came.   The other arguments: see `Evidence`.
     """
     exit_code, signal = _end(status)
     report = running.last if running.last is not None and running.last["what"] == "failed" else None
@@ -51,15 +52,17 @@ def verdict(
         signal,
         running.stopped_by,
         oom_kills,
-        in_slurm,
+        slurm.in_slurm,
         neighbour_fault=neighbour_fault,
         fixture_fault=None if fixture_fault is None else fixture_fault["fixture"],
         memory_full=full,
+        cancelled=running.stopped_by is not None and slurm.cancelled(),
         deadline_alone=deadline_alone,
     )
     cause = classify(evidence)
     if running.stopped_by is not None:
         facts["stopped_by"] = running.stopped_by
+        facts.update({"slurm": slurm.told()} if slurm.told() else {})
     if neighbour_fault is not None:
         facts["neighbour_fault"] = neighbour_fault
     if cause.category == "health_check" and fixture_fault is not None:

@@ -1,4 +1,4 @@
-"""Name the cause of an attempt that was cut off, from what Slurm said of the start it ran in.
+"""Name the cause of an attempt that was cut off or stopped, from what Slurm said of its start.
 
 A job that ran out of memory, or out of time with one task from its start, counts against the
 task: the next attempt needs a change. Whatever else ended the job says nothing about the task.
@@ -48,6 +48,27 @@ def judge_cut(
         "derived": True,
     }
     return FAILED if counts else CUT, failure
+
+
+def judge_stop(failure: Mapping[str, Any], words: Optional[JobWords]) -> Mapping[str, Any]:
+    """Return a `task_failed` line as it is, or with the cause that only Slurm could tell.
+
+    From inside, a cancelled job and one that makes room look alike; so it said "preempted".
+    """
+    stopped_by = failure["evidence"].get("stopped_by") or ""
+    if failure["category"] != "preempted" or not stopped_by.startswith("SIG"):
+        return failure
+    if words is None or words.category != "cancelled":
+        return failure
+    return {
+        **failure,
+        "category": "cancelled",
+        "transient": False,
+        "message": f"{failure['message']}: {words.sentence()}",
+        "evidence": {**failure["evidence"], "slurm": words.facts()},
+        "suggestion": SUGGESTIONS["cancelled"],
+        "derived": True,
+    }
 
 
 def _suggestion(category: str, *, counts: bool) -> str:

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
-from .cuts import judge_cut
+from .cuts import judge_cut, judge_stop
 from .fields import Damage
 from .journal import Journal, read_journal
 from .launches import LaunchFolder, list_launches, list_shard, read_launch
@@ -98,6 +98,9 @@ def _read_launch(
     started: Dict[Tuple[str, int], Dict[str, Any]] = {}
     saved: Dict[Tuple[str, int], Dict[str, Any]] = {}
     ended: Optional[Dict[str, Any]] = None
+    words = None
+    if info is not None:
+        words = place.words.of_launch(info["slurm"], newest=place.newest)
     for event in journal.events:
         name = event["event"]
         if name == "launch_ended":
@@ -113,12 +116,10 @@ def _read_launch(
                 saved[key] = event
             else:
                 entry = found.setdefault(key[0], _Open())
+                end = judge_stop(event, words) if name == "task_failed" else event
                 entry.attempts.append(
-                    _attempt(folder, started.pop(key, event), event, saved.pop(key, None))
+                    _attempt(folder, started.pop(key, event), end, saved.pop(key, None))
                 )
-    words = None
-    if started and ended is None and info is not None:
-        words = place.words.of_launch(info["slurm"], newest=place.newest)
     over = place.over or ended is not None or (words is not None and words.over)
     first = _first_of_slots(journal)
     for key, event in started.items():

@@ -183,7 +183,7 @@ class Pool:
     def _finish(self, running: Running, status: Optional[int]) -> None:
         self._hear(running)
         running.kill()  # what it left behind in its group
-        if self._place.in_slurm and (running.last is None or running.last["what"] != "done"):
+        if self._place.slurm.in_slurm and (running.last is None or running.last["what"] != "done"):
             # Slurm signals every process of a step: the attempt may have died of it already
             self._signals.wait(_SIGNAL_S)
             self._take_signals()
@@ -212,7 +212,7 @@ class Pool:
             running,
             status,
             oom_kills=self._oom.new(),
-            in_slurm=self._place.in_slurm,
+            slurm=self._place.slurm,
             task=self._place.shape["task"],
             neighbour_fault=self._health.neighbour_fault(running),
             fixture_fault=self._fixtures.fault_since(running.started),
@@ -249,6 +249,7 @@ class Pool:
                 for running in self._running:
                     running.kill()
             if not self._end.takes(name):
+                self._place.slurm.ask()
                 self._stop(name)
 
     def _look_around(self) -> None:

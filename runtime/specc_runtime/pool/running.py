@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .. import limits
 from ..books.output import Output
+from ..causes.asking import Asking
 from ..contract.tasks import TaskRow
 from ..slots.slots import Slot
 
@@ -48,7 +49,8 @@ class Place:
     on_failure: Mapping[str, Mapping[str, Any]]
     env: Mapping[str, str]
     grace_s: float
-    in_slurm: bool
+    slurm: Asking
+    """Asked when a signal comes."""
     own_job: bool
     """True when the Slurm job runs this shard and nothing else."""
 

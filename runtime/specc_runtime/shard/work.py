@@ -11,6 +11,7 @@ from ..books.books import Books
 from ..books.journal import Journal
 from ..books.progress import Progress
 from ..books.sampling import start_sampler
+from ..causes.asking import Asking
 from ..contract import categories
 from ..fixtures.fixtures import FixtureFailed, Fixtures
 from ..fixtures.mps import Mps
@@ -158,7 +159,7 @@ def _place(setting: Setting, folder: str, launch: str, env: Mapping[str, str]) -
         on_failure=predicate["on_failure"],
         env=env,
         grace_s=_grace_s(os.environ),
-        in_slurm=setting.allocation.job_id is not None,
+        slurm=Asking(setting.allocation.job_id, setting.allocation.restart),
         own_job=setting.own_job,
     )
 
