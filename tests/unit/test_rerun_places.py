@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from reruns import a_study, again, done, the_next
 from results import ABundle
 
 from specc.collate.pipeline import collate
+from specc.rerun.describe import rerun_text
 from specc.rerun.pipeline import Rerun
 
 
@@ -75,3 +77,23 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     ((code, message),) = told(found)
     assert (code, message.partition(":")[0]) == ("W323", "r1/1-cpu-0000/launch-001/events.jsonl")
     assert [choice.fate for choice in found.choices] == ["again"] * 3
+
+
+def test_a_shard_whose_job_waits_in_the_queue_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    (bundle.path / "results" / "r1" / "jobs.tsv").write_text("job.sbatch\t12\n")
+    stub = tmp_path / "bin" / "squeue"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\necho '12_0|PENDING|0:00|10:00||BeginTime'\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stub.parent}:{os.environ['PATH']}")
+    found = again(bundle.path)
+    assert (found.bundle, [choice.fate for choice in found.choices]) == (
+        None,
+        ["done", "done", "running"],
+    )
+    assert "still running or queued, left out: 1 tasks" in rerun_text(found)
+    assert len(the_next(again(bundle.path, include_running=True)).tasks) == 1

@@ -25,7 +25,7 @@ def rerun_text(found: Rerun) -> str:
     ]
     if going:
         lines += ["", *_table(_grouped(going))]
-    for fate, title in (("given_up", "given up"), ("running", "still running, left out")):
+    for fate, title in (("given_up", "given up"), ("running", "still running or queued, left out")):
         some = [choice for choice in found.choices if choice.fate == fate]
         if some:
             lines += ["", f"{title}: {len(some)} tasks", *_reasons(some)]

@@ -46,7 +46,9 @@ def choose(task: TaskHistory, shape: TaskShape, rules: Rules) -> Choice:
     if task.state == "completed":
         return Choice(task=task, fate="done", cause="completed", reason="")
     if (task.source.bundle_id, task.row.shard) in rules.live_shards:
-        return Choice(task=task, fate="running", cause="running", reason="a launch is at work")
+        return Choice(
+            task=task, fate="running", cause="running", reason="its job runs, or waits in the queue"
+        )
     if task.failure is None:
         cause = "invalid" if task.state == "invalid" else task.cut_by or "missing"
         return Choice(task=task, fate="again", cause=cause, reason="")

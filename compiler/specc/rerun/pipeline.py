@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from specc.collate.read import Run
 from specc.kinds import plan_room
 from specc.model import Expansion, Json, Plan
 from specc.problems import Problem, error, stop_on_errors, warning
@@ -17,7 +18,7 @@ from specc.progress import Progress
 from specc.rerun.cures import cap_of
 from specc.rerun.history import History, TaskHistory, read_history
 from specc.rerun.judge import Choice, Rules, choose
-from specc.rerun.live import live_shards
+from specc.rerun.live import live_shards, queued_shards, record_words
 from specc.rerun.rebuild import Parent, Workshop, make_facts, read_parent
 from specc.sealed import Bundle
 from specc.stages.plan import make_plan
@@ -71,7 +72,9 @@ def rerun(wanted: Wanted, *, progress: Progress | None = None) -> Rerun:
     history = read_history(wanted.results, run_id=wanted.run_id)
     parent = read_parent(history.parent)
     shop = Workshop(parent.spec)
-    live = () if wanted.include_running else live_shards(history.runs)
+    if record_words(history.runs):
+        history = read_history(wanted.results, run_id=wanted.run_id)
+    live = set() if wanted.include_running else _at_work(history.runs)
     rules = Rules(
         on_failure=parent.manifest.predicate["on_failure"], again=wanted.again, live_shards=live
     )
@@ -99,6 +102,11 @@ def rerun(wanted: Wanted, *, progress: Progress | None = None) -> Rerun:
     return replace(
         found, path=write(bundle, out, provenance=_provenance(history), progress=progress)
     )
+
+
+def _at_work(runs: Sequence[Run]) -> set[tuple[str, str]]:
+    queued = queued_shards(runs)
+    return queued | live_shards(runs, known=queued)
 
 
 def _seal(

@@ -57,6 +57,11 @@ class Jobs:
             return Word(job=job, verdict="over", words="its process is gone")
         return Word(job=job, words=_silence(job, queue))
 
+    def in_queue(self, shard_id: str, launches: Sequence[LaunchState], queue: Queue) -> bool:
+        """Tell whether the queue names a job of this shard that runs or will start."""
+        told = (queue.of(job, index) for job, index in self._elements(shard_id, launches))
+        return any(each.running or each.waiting for each in told if each)
+
     def _recorded(self, last: LaunchState | None, job: str | None) -> JobWords | None:
         if last is not None and last.info is not None:
             return self.recorded.of_launch(last.info["slurm"], newest=True)
