@@ -6,12 +6,14 @@ Rows are not compared with their hashes here: that is for the next launch and fo
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import List, Optional
 
 from .contract.launches import RunFolder, find_runs
 from .contract.manifest import read_manifest
 from .contract.progress import totals, was_stopped
 from .contract.runs import RunState, TaskState, fold
+from .contract.slurm import scripts_of
 from .contract.tasks import read_tasks
 
 _SHOWN = 10
@@ -28,7 +30,8 @@ def results_folder(bundle: str, bundle_id: str) -> str:
 
 def describe_runs(bundle: str, run_id: Optional[str]) -> List[str]:
     """Return lines about all runs, or one. Raises OSError, Damage, KeyError (no such run)."""
-    found = find_runs(results_folder(bundle, read_manifest(bundle).bundle_id))
+    manifest = read_manifest(bundle)
+    found = find_runs(results_folder(bundle, manifest.bundle_id))
     runs = [run for run in found if run_id is None or run.run_id == run_id]
     if run_id is not None and not runs:
         names = ", ".join(run.run_id for run in found) or "none"
@@ -36,7 +39,9 @@ def describe_runs(bundle: str, run_id: Optional[str]) -> List[str]:
     if not runs:
         return ["nothing has run yet"]
     tasks = read_tasks(bundle)
-    return [line for run in runs for line in _run(run, fold(run.path, tasks, check=False))]
+    scripts = scripts_of(manifest.predicate["shapes"])
+    states = [fold(run.path, tasks, check=False, scripts=scripts) for run in runs]
+    return [line for run, state in zip(runs, states) for line in _run(run, state)]
 
 
 def _run(run: RunFolder, state: RunState) -> List[str]:
@@ -49,6 +54,19 @@ def _run(run: RunFolder, state: RunState) -> List[str]:
     lines.extend(f"  {_failure(task)}" for task in failed[:_SHOWN])
     if len(failed) > _SHOWN:
         lines.append(f"  … and {len(failed) - _SHOWN} more that failed")
+    lines.extend(_missing(state))
+    return lines
+
+
+def _missing(state: RunState) -> List[str]:
+    """Say why tasks have no end, as far as Slurm has said so."""
+    reasons = Counter(task.reason for task in state.tasks.values() if task.state == "missing")
+    told = [
+        (reason, count) for reason, count in reasons.most_common() if "Slurm says" in (reason or "")
+    ]
+    lines = [f"  {count} missing: {reason}" for reason, count in told[:_SHOWN]]
+    if len(told) > _SHOWN:
+        lines.append(f"  … and {sum(count for _, count in told[_SHOWN:])} more that are missing")
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,25 @@ def test_a_rule_of_attempts_alone_is_followed_in_the_run(
     bundle = bundles.make_bundle(home / "b", ["raise ValueError"], predicate=predicate)
     assert bundles.run(bundle).returncode == 1
     assert tries(bundle) == [(number, "failed") for number in range(1, tried + 1)]
+
+
+@pytest.mark.parametrize(
+    ("state", "takes_up"),
+    [("OUT_OF_MEMORY", 0), ("TIMEOUT", 0), ("NODE_FAIL", 1), ("BOOT_FAIL", 1)],
+)
+def test_what_slurm_said_of_a_job_decides_about_the_task_that_it_cut_off(
+    home: Path, state: str, takes_up: int
+) -> None:
+    code = f"{WAITS} if attempt.number == 1 else None"
+    bundle = bundles.make_bundle(home / "b", [code])
+    process = bundles.start(bundle, SLURM_JOB_ID="17")
+    journal = bundles.launch_folder(bundle) / "events.jsonl"
+    bundles.wait_for(lambda: journal.exists() and "task_started" in journal.read_text())
+    assert bundles.end(process, signal.SIGKILL)[0] == -signal.SIGKILL
+    words = bundle / "results" / "r1" / "slurm"
+    words.mkdir()
+    (words / "17.sacct.txt").write_text(f"JobID|State|ExitCode\n17|{state}|0:125\n")
+    ended = bundles.run(bundle)
+    assert ended.returncode == 1 - takes_up
+    assert len(tries(bundle)) == 1 + takes_up
+    assert ("used up the attempts" in ended.stderr) is not bool(takes_up)

@@ -43,6 +43,19 @@ def test_many_failures_are_counted_and_not_all_shown(home: Path) -> None:
     assert status(bundle).stdout.splitlines()[-1] == "  … and 2 more that failed"
 
 
+def test_missing_tasks_say_what_slurm_said_of_their_jobs(home: Path) -> None:
+    bundle = bundles.make_bundle(home / "b", [RECORD] * 3, shards=2)
+    bundles.run(bundle, "--shard", "0")
+    words = bundle / "results" / "r1" / "slurm"
+    words.mkdir()
+    (words.parent / "jobs.tsv").write_text("job.sbatch\t12\n")
+    (words / "12.sacct.txt").write_text("JobID|State|Reason\n12_1|PENDING|Priority\n")
+    assert status(bundle).stdout.splitlines() == [
+        "r1  67 % of 3 tasks: 2 completed, 1 missing",
+        "  1 missing: never started: Slurm says PENDING of job 12_1, reason Priority",
+    ]
+
+
 def test_run_that_does_not_exist(home: Path) -> None:
     bundle = bundles.make_bundle(home / "b", [RECORD])
     done = status(bundle, "--run", "r9")
