@@ -29,7 +29,7 @@ class Allocation:
     end_t: Optional[float]
     """End of the allocation on this machine's monotonic clock [s]; None = no known end."""
     variables: Mapping[str, str]
-    """The SLURM_* variables, those that may hold a secret left out."""
+    """SLURMD_NODENAME and the SLURM_* ones, those that may hold a secret left out."""
 
     def seconds_left(self) -> Optional[float]:
         return None if self.end_t is None else self.end_t - time.monotonic()
@@ -68,7 +68,7 @@ def read_allocation(environ: Mapping[str, str], end_t: Optional[float]) -> Alloc
     variables: Dict[str, str] = {
         name: value
         for name, value in environ.items()
-        if name.startswith("SLURM_") and not _SECRET.search(name)
+        if name.startswith(("SLURM_", "SLURMD_NODENAME")) and not _SECRET.search(name)
     }
     return Allocation(
         job_id=own_id(environ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from jobs import SUMS, awaited, compiled, shell, specc, states, submitted
+from jobs import SUMS, awaited, compiled, launch, shell, specc, states, submitted
 from slurm import Slurm, wait_until
-from stopping import STEPS, told, waits_in
+from stopping import SHARD, STEPS, told, waits_in
 
 from specc_runtime.contract.runs import TaskState, fold
 from specc_runtime.contract.slurm import scripts_of
@@ -48,6 +48,8 @@ def test_job_that_died_with_its_node_names_the_node(slurm: Slurm, tmp_path: Path
     assert cut.failure is not None
     assert (cut.failure["category"], cut.failure["transient"]) == ("node", True)
     assert waiting.reason == f"never started: {said}"
+    # nodes are named as Slurm names them, in what runs and in what is reported
+    assert launch(bundle, SHARD)["slurm"]["SLURMD_NODENAME"] == node
     # a run that is submitted again asks before Slurm forgets, and goes on
     (tmp_path / "gate.2").touch()
     (tmp_path / "gate.3").touch()
@@ -56,6 +58,8 @@ def test_job_that_died_with_its_node_names_the_node(slurm: Slurm, tmp_path: Path
     record(slurm, bundle)
     assert [task.state for task in tasks(bundle)] == ["completed"] * 3
     specc("collate", bundle, "--out", tmp_path / "report")
+    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert [(one["category"], one["host"]) for one in summary["interruptions"]] == [("node", node)]
     table = (tmp_path / "report" / "tables" / "slurm.csv").read_text().splitlines()
     columns = table[0].split(",")
     rows = [dict(zip(columns, line.split(","), strict=False)) for line in table[1:]]

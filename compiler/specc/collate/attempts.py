@@ -15,6 +15,7 @@ from specc.collate.lineage import conditions, cure_of, lineage_of, parents_first
 from specc.collate.read import Found, Run
 from specc.collate.values import TaskResult
 from specc.model import Json
+from specc_runtime.contract.launches import node_name
 from specc_runtime.contract.runs import AttemptState
 
 
@@ -50,9 +51,7 @@ def all_attempts(found: Found) -> tuple[TaskAttempt, ...]:
 
 
 def _of_run(run: Run, lineage: str) -> Iterator[TaskAttempt]:
-    hosts = {
-        launch.folder.launch: str(launch.info["host"]) for launch in run.launches if launch.info
-    }
+    hosts = {launch.folder.launch: node_name(launch.info) for launch in run.launches if launch.info}
     of_task = conditions(run.source)
     for task_id, task in run.tasks.items():
         for attempt in task.attempts:

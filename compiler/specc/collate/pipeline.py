@@ -24,6 +24,7 @@ from specc.collate.summary import summarise
 from specc.collate.values import Collated, Damage, ResultsInvalid, Study, TaskResult
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
+from specc_runtime.contract.launches import node_name
 
 Progress = Callable[[str], None]
 """Called with what is being done: "reading", "tables", …."""
@@ -96,7 +97,7 @@ def _study(found: Found) -> Study:
     tasks, records, damage = settle(found)
     states = [launch for run in found.runs for launch in run.launches]
     launches = tuple(
-        {**launch.info, "path": run.path}
+        {**launch.info, "host": node_name(launch.info), "path": run.path}
         for run in found.runs
         for launch in run.launches
         if launch.info is not None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from specc.model import Json
 from specc.watching.logs import AttemptLog, Run
 from specc.watching.words import axes, clock, moment
+from specc_runtime.contract.launches import node_name
 from specc_runtime.contract.runs import TaskState
 
 _TAIL = 3
@@ -49,8 +50,7 @@ def _attempt_text(log: AttemptLog) -> str:
 
 
 def _node(log: AttemptLog) -> str:
-    info = log.launch.info or {}
-    return str(info["slurm"].get("SLURMD_NODENAME") or info["host"])
+    return "an unknown node" if log.launch.info is None else node_name(log.launch.info)
 
 
 def failed_text(run: Run, tasks: Sequence[TaskState]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from .fields import (
     HEX16,
@@ -136,6 +136,14 @@ def read_launch(folder: LaunchFolder) -> Optional[Dict[str, Any]]:
             return value
     except FileNotFoundError:
         return None
+
+
+def node_name(info: Mapping[str, Any]) -> str:
+    """Return where a launch ran, by Slurm's name of the node, else by the machine's own.
+
+    info: its launch.json.
+    """
+    return str(info["slurm"].get("SLURMD_NODENAME") or info["host"])
 
 
 def find_runs(path: "str | os.PathLike[str]") -> Tuple[RunFolder, ...]:
