@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reruns import a_study as a_compiled_study
 from results import START_NS, ABundle, a_bundle, process
 
 from specc.problems import BundleInvalid
@@ -273,5 +274,38 @@ def test_a_path_without_a_bundle(tmp_path: Path) -> None:
 
 def test_a_path_at_which_there_is_nothing_is_no_run_of_the_bundle_above(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path)
-    with pytest.raises(BundleInvalid, match="there is no .*/r7"):
+    with pytest.raises(BundleInvalid, match=r"there is no .*/r7"):
         find_targets([bundle.path / "results" / "r7"])
+
+
+@pytest.mark.parametrize(
+    ("category", "rules", "given_up"),
+    [
+        ("program", "", 2),
+        ("program", "on_failure: {program: {attempts: 3}}\n", 0),
+        ("program", "on_failure: {program: {attempts: 1}}\n", 2),
+        ("oom_host", "on_failure: {oom_host: {task.memory: x2, attempts: 3}}\n", 2),
+        ("disk", "", 0),
+    ],
+)
+def test_failed_tasks_are_given_up_or_taken_up_by_the_next_launch(
+    tmp_path: Path, category: str, rules: str, given_up: int
+) -> None:
+    bundle = a_compiled_study(tmp_path, rules)
+    launch = bundle.run().launch()
+    launch.complete(bundle.tasks[0], [process()])
+    launch.fail(bundle.tasks[1], category)
+    launch.fail(bundle.tasks[2], category)
+    launch.end()
+    status = told(bundle)
+    (shard,) = status.shards
+    assert (shard.state, shard.given_up) == ("failed" if given_up else "stopped", given_up)
+    found = as_json(status)
+    assert (found["failed"], found["given_up"]) == (2, given_up)
+    assert [task["given_up"] for task in found["unfinished"]] == [bool(given_up)] * 2
+    outlook = (
+        "2 given up (`specc rerun` cures, ./submit.sh --again repeats)"
+        if given_up
+        else "2 taken up by the next launch"
+    )
+    assert f"  of the failed, {outlook}" in as_text(status).splitlines()

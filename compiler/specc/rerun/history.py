@@ -19,7 +19,7 @@ from specc.collate.read import Found, Run, read
 from specc.collate.values import Damage, ResultsInvalid, Source
 from specc.model import Json
 from specc_runtime.contract import fields
-from specc_runtime.contract.categories import SPARED
+from specc_runtime.contract.giving_up import uses_up
 from specc_runtime.contract.manifest import MANIFEST, read_manifest
 from specc_runtime.contract.runs import JOURNAL
 from specc_runtime.contract.tasks import TaskRow
@@ -195,13 +195,8 @@ def _history(
         reason=None if done else reason,
         failure=None if done else failure,
         cut_by=_cut_by(attempts[-1]) if attempts and state == "missing" else None,
-        used=row.attempts + sum(map(_counts, attempts)),
+        used=row.attempts + sum(uses_up(one.state) for one in attempts),
     )
-
-
-def _counts(one: TaskAttempt) -> bool:
-    """Tell whether an attempt uses up one of those that a task may have, as the node counts."""
-    return one.state.outcome == "failed" and one.category not in (None, *SPARED)
 
 
 def _cut_by(one: TaskAttempt) -> str | None:

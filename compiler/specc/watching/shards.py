@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from specc_runtime.contract.launches import node_name
 from specc_runtime.contract.progress import was_stopped
 from specc_runtime.contract.runs import LaunchState, TaskState
 
@@ -33,6 +34,8 @@ class ShardStatus:
     total: int
     completed: int
     failed: int
+    given_up: int
+    """Of the failed ones, those that no launch takes up by itself."""
     stopped: int
     running: int
     """Tasks that were started and have no end yet; those of a shard that died are not."""
@@ -63,13 +66,18 @@ SILENCE = Word()
 
 
 def shard_status(
-    shard_id: str, tasks: Sequence[TaskState], launches: Sequence[LaunchState], word: Word
+    shard_id: str,
+    tasks: Sequence[TaskState],
+    launches: Sequence[LaunchState],
+    word: Word,
+    *,
+    given_up: int,
 ) -> ShardStatus:
     """Put together what is known of one shard. `launches` by number, `word` of its last job."""
     stopped = sum(map(was_stopped, tasks))
     counts = Counter(task.state for task in tasks)
     last = launches[-1] if launches else None
-    state, detail = _state(counts, stopped, last, word)
+    state, detail = _state(counts, given_up, last, word)
     alive = state in ("running", "unknown", "queued")
     return ShardStatus(
         shard_id=shard_id,
@@ -77,6 +85,7 @@ def shard_status(
         total=len(tasks),
         completed=counts["completed"],
         failed=counts["failed"] - stopped,
+        given_up=given_up,
         stopped=stopped,
         running=counts["running"] if alive else 0,
         launch=None if last is None else last.folder.launch.rpartition("/")[2],
@@ -89,7 +98,7 @@ def shard_status(
 
 
 def _state(
-    counts: Mapping[str, int], stopped: int, last: LaunchState | None, word: Word
+    counts: Mapping[str, int], given_up: int, last: LaunchState | None, word: Word
 ) -> tuple[State, str]:
     total = sum(counts.values())
     if counts["completed"] == total:
@@ -104,7 +113,7 @@ def _state(
         return "unknown", word.words
     if last is None:
         return ("stopped", word.words) if word.verdict == "over" else ("waiting", word.words)
-    if counts["completed"] + counts["failed"] - stopped == total:
+    if counts["completed"] + given_up == total:
         return "failed", word.words
     reason = str((last.ended or {}).get("reason") or "")
     return "stopped", "; ".join(filter(None, (reason, word.words)))
@@ -113,5 +122,4 @@ def _state(
 def _node(last: LaunchState | None) -> str | None:
     if last is None or last.info is None:
         return None
-    slurm: Mapping[str, str] = last.info["slurm"]
-    return slurm.get("SLURMD_NODENAME") or str(last.info["host"])
+    return node_name(last.info)

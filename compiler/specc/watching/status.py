@@ -18,6 +18,7 @@ from specc.watching.pace import time_left_s
 from specc.watching.queue import NOT_ASKED, Queue, ask_queue
 from specc.watching.shards import ShardStatus, shard_status
 from specc_runtime.contract.fields import Damage
+from specc_runtime.contract.giving_up import is_given_up
 from specc_runtime.contract.manifest import read_manifest
 from specc_runtime.contract.progress import Totals, read_progress, totals, was_stopped
 from specc_runtime.contract.runs import LaunchState, RunState, TaskState, fold
@@ -71,6 +72,8 @@ class RunStatus:
     """The most frequent category first; stopped tasks are not among them."""
     unfinished: tuple[TaskState, ...]
     """Failed, invalid and missing tasks."""
+    given_up: frozenset[str]
+    """Failed tasks that no launch takes up by itself: their attempts are used."""
     tasks: Mapping[str, TaskRow]
 
     @property
@@ -106,7 +109,11 @@ def status_of(wanted: Target, *, check: bool = False, ask: bool = True) -> RunSt
         queue = ask_queue(jobs.ids) if ask else NOT_ASKED
         scripts = scripts_of(predicate["shapes"])
         state = fold(wanted.folder, rows, check=check, scripts=scripts)
-        shards = _shards(state, rows, jobs, queue)
+        rules = predicate["on_failure"]
+        given_up = frozenset(
+            row.task_id for row in rows if is_given_up(row, state.tasks[row.task_id], rules)
+        )
+        shards = _shards(state, rows, jobs, queue, given_up)
         slots = _slots(state, shards)
     except (Damage, OSError) as damage:
         raise BundleInvalid(str(damage)) from damage
@@ -122,12 +129,17 @@ def status_of(wanted: Target, *, check: bool = False, ask: bool = True) -> RunSt
         unfinished=tuple(
             task for task in state.tasks.values() if task.state in ("failed", "invalid", "missing")
         ),
+        given_up=given_up,
         tasks={row.task_id: row for row in rows},
     )
 
 
 def _shards(
-    state: RunState, rows: Sequence[TaskRow], jobs: Jobs, queue: Queue
+    state: RunState,
+    rows: Sequence[TaskRow],
+    jobs: Jobs,
+    queue: Queue,
+    given_up: frozenset[str],
 ) -> tuple[ShardStatus, ...]:
     tasks: dict[str, list[TaskState]] = defaultdict(list)
     for row in rows:
@@ -142,6 +154,7 @@ def _shards(
             tasks[shard_id],
             launches[shard_id],
             jobs.word(state.path, shard_id, launches[shard_id], queue),
+            given_up=sum(task.task_id in given_up for task in tasks[shard_id]),
         )
         for shard_id in sorted(tasks)
     )

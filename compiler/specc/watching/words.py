@@ -29,6 +29,7 @@ def as_json(status: RunStatus) -> dict[str, Json]:
         "other_runs": list(status.target.other_runs),
         "results": str(status.target.folder),
         **asdict(sums),
+        "given_up": len(status.given_up),
         "invalid": sums.invalid if status.checked else None,
         "invalid_reason": None if status.checked else _NOT_CHECKED,
         "percent": round(sums.percent, 1),
@@ -46,6 +47,7 @@ def as_json(status: RunStatus) -> dict[str, Json]:
                 "task_id": task.task_id,
                 "state": _state(task),
                 "reason": task.reason,
+                "given_up": task.task_id in status.given_up,
                 "category": task.failure["category"] if task.failure else None,
                 "axes": dict(status.tasks[task.task_id].axes),
             }
@@ -60,6 +62,8 @@ def as_text(status: RunStatus, *, most: int = 20) -> str:
     left = f", about {clock(status.eta_s)} left" if status.eta_s else ""
     head = f"{status.bundle_id} run {status.run_id}: {sums.shown_percent} % of {sums.total} tasks"
     lines = [head + left, f"  {counts(sums)}"]
+    if sums.failed:
+        lines.append(f"  {_outlook(sums.failed, len(status.given_up))}")
     if len(status.shards) > 1:
         lines.append(f"  {len(status.shards)} shards: {shard_counts(status.shards)}")
     shown = [shard for shard in status.shards if not _quiet(shard)]
@@ -80,6 +84,16 @@ def as_text(status: RunStatus, *, most: int = 20) -> str:
     if status.target.other_runs:
         lines.append(f"  other runs here: {', '.join(status.target.other_runs)}")
     return "\n".join(lines)
+
+
+def _outlook(failed: int, given_up: int) -> str:
+    """Say what becomes of failed tasks."""
+    parts = []
+    if given_up:
+        parts.append(f"{given_up} given up (`specc rerun` cures, ./submit.sh --again repeats)")
+    if failed > given_up:
+        parts.append(f"{failed - given_up} taken up by the next launch")
+    return f"of the failed, {'; '.join(parts)}"
 
 
 def total_text(all_runs: Sequence[RunStatus]) -> str:

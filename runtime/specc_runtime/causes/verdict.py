@@ -116,20 +116,6 @@ STOPPED = ("preempted", "cancelled", "disk")
 SPARED = categories.SPARED
 
 
-def may_retry(
-    rules: Mapping[str, Mapping[str, Any]], used: int, failure: Mapping[str, Any]
-) -> bool:
-    """Tell whether `on_failure` allows another attempt here once so many were used up.
-
-    What may pass by itself is tried again, and so is what the author asks to try again as it is. A
-    rule that changes what a task gets needs another bundle.
-    """
-    rule = rules.get(failure["category"])
-    if not failure["transient"]:
-        return rule is not None and set(rule) == {"attempts"} and used < int(rule["attempts"])
-    return used < int((rule or rules.get("transient") or {}).get("attempts", 1))
-
-
 def _message(evidence: Evidence, cause: Cause, task: Mapping[str, Any]) -> str:
     by = evidence.stopped_by
     if by == "deadline" and cause.category == "timeout":

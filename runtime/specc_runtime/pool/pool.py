@@ -17,7 +17,8 @@ from .. import limits
 from ..books.books import Books
 from ..books.journal import FULL
 from ..causes.cgroup import OomCounter
-from ..causes.verdict import SPARED, STOPPED, may_retry, verdict
+from ..causes.verdict import SPARED, STOPPED, verdict
+from ..contract.giving_up import may_retry
 from ..fixtures.fixtures import Fixtures
 from ..shard.deadline import DEADLINE, Deadline
 from ..signals import Signals

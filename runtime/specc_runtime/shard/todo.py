@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
-from ..causes.verdict import SPARED, may_retry
-from ..contract.runs import AttemptState, RunState, TaskState
+from ..contract.giving_up import is_given_up, used_up
+from ..contract.runs import RunState, TaskState
 from ..contract.tasks import TaskRow
 from ..pool.running import Todo
 from ..slurm_env import own_id
@@ -50,10 +50,10 @@ def what_is_left(
     given_up: List[str] = []
     for row in rows:
         state = before.tasks[row.task_id]
-        used = row.attempts + sum(counts(attempt) for attempt in state.attempts)
+        used = used_up(row, state)
         if state.done is not None:
             done.append((row.task_id, state.done.launch))
-        elif _is_given_up(state, rules, used) and not (
+        elif is_given_up(row, state, rules) and not (
             again and state.attempts[-1].launch not in mine
         ):
             given_up.append(row.task_id)
@@ -61,19 +61,6 @@ def what_is_left(
             number = max((attempt.attempt for attempt in state.attempts), default=0) + 1
             todo.append(Todo(row, number, _resume(state), used=used))
     return Left(tuple(todo), tuple(done), tuple(given_up))
-
-
-def counts(attempt: AttemptState) -> bool:
-    """Tell whether an attempt uses up one of those that a task may have."""
-    failure = attempt.failure
-    return attempt.outcome == "failed" and failure is not None and failure["category"] not in SPARED
-
-
-def _is_given_up(state: TaskState, rules: Mapping[str, Mapping[str, Any]], used: int) -> bool:
-    last = state.attempts[-1] if state.attempts else None
-    if last is None or last.failure is None or not counts(last):
-        return False
-    return not may_retry(rules, used, last.failure)
 
 
 def _launches_of(before: RunState, job_id: Optional[str]) -> FrozenSet[str]:
