@@ -11,8 +11,9 @@ import pytest
 from reruns import SPEC, a_study, again, done, failed_all, known, the_next
 from results import ABundle, metric, process
 
+from specc.collate.facts import reproducibility
 from specc.collate.pipeline import collate, collate_data
-from specc.collate.values import Collated, ResultsInvalid
+from specc.collate.values import Collated, ResultsInvalid, Source
 from specc.pipeline import NothingLeft, compile_spec
 from specc.rerun.done import read_done
 
@@ -192,3 +193,35 @@ def test_two_studies_are_no_line(tmp_path: Path) -> None:
         failed_all(bundle, "program")
     with pytest.raises(ResultsInvalid, match="these are results of 2 studies"):
         again(one.path, other.path)
+
+
+def test_the_report_s_commands_run_parents_first_and_the_run_is_named_once(tmp_path: Path) -> None:
+    bundle, child = half_failed(tmp_path)
+    made = collate([bundle.path, child.path], tmp_path / "out")
+    summary = json.loads((made.out / "summary.json").read_text())
+    verified = [line for line in summary["reproduce"] if line.startswith("specc verify")]
+    assert verified == [f"specc verify {bundle.bundle_id}", f"specc verify {child.bundle_id}"]
+    assert "r1, r1" not in (made.out / "report.html").read_text()
+
+
+def test_the_report_s_commands_start_every_array(tmp_path: Path) -> None:
+    shape = {"script": "job-1-cpu.sbatch", "name": "1-cpu"}
+    arrays = [
+        {"script": "job-1-cpu.sbatch", "first": 0, "count": 4},
+        {"script": "job-1-cpu-2.sbatch", "first": 4, "count": 2},
+    ]
+    source = Source(
+        bundle_id="study-0123456789ab",
+        path=tmp_path,
+        manifest={"shapes": [{**shape, "arrays": arrays}]},
+        manifest_sha256="0" * 64,
+        spec_sha256=None,
+        compile_info={},
+        tasks=(),
+        parent=None,
+    )
+    started = [line for line in reproducibility([source], []) if "sbatch job" in line]
+    assert started == [
+        "(cd study-0123456789ab && SPECC_RUN=r1 sbatch job-1-cpu.sbatch)",
+        "(cd study-0123456789ab && SPECC_RUN=r1 sbatch job-1-cpu-2.sbatch)",
+    ]

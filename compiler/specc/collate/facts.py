@@ -9,8 +9,10 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 
+from specc.collate.lineage import parents_first
 from specc.collate.values import Source, TaskResult
 from specc.model import Json
+from specc_runtime.contract.slurm import scripts_of
 
 
 def bundle_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
@@ -153,14 +155,14 @@ def reproducibility(sources: Sequence[Source], runs: Sequence[Mapping[str, Json]
     They start from the bundle, whose id says what it holds; where it was compiled is no matter.
     """
     commands = []
-    for source in sources:
+    for source in parents_first(sources):
         bundle = source.bundle_id
         commands.append(f"# {bundle}: sha256 of manifest.json {source.manifest_sha256}")
         if source.spec_sha256 is not None:
             commands.append(f"# {bundle}: sha256 of spec.resolved.yaml {source.spec_sha256}")
         commands.append(f"specc verify {bundle}")
         ids = [r["run_id"] for r in runs if r["bundle_id"] == bundle and r["run_id"]] or ["r1"]
-        scripts = sorted({shape["script"] for shape in source.manifest["shapes"]})
+        scripts = list(scripts_of(source.manifest["shapes"]))
         for start, after, where in (("sbatch", "", "on a cluster"), ("bash", " --here", "or here")):
             commands.append(f"# {where}")
             commands.extend(

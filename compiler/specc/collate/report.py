@@ -130,7 +130,10 @@ def _tiles(summary: Mapping[str, Json]) -> list[dict[str, str]]:
     tiles = [
         {"label": "Tasks completed", "text": f"{done['completed']} / {done['expected']}"},
         {"label": "Points valid", "text": f"{verdicts.count('VALID')} of {measured} measured"},
-        {"label": "Runs", "text": ", ".join(run["run_id"] for run in runs) or "none yet"},
+        {
+            "label": "Runs",
+            "text": ", ".join(dict.fromkeys(run["run_id"] for run in runs)) or "none yet",
+        },
         {"label": "Hosts", "text": ", ".join(hosts[:3]) + (" …" if len(hosts) > 3 else "") or "–"},
     ]
     if summary["pilot"]:
