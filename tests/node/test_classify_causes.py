@@ -139,6 +139,12 @@ def test_deadline_that_a_task_met_alone_is_its_own_timeout() -> None:
     [
         ({"category": "program", "types": [], "evidence": {"exit_code": 1}}, None, "gpu_neighbour"),
         ({"types": ["torch.AcceleratorError"], "evidence": {}}, None, "gpu_neighbour"),
+        # a client that the MPS server ended says so itself
+        (
+            {"types": ["torch.AcceleratorError"], "evidence": {"device_error": 810}},
+            None,
+            "gpu_neighbour",
+        ),
         (None, "SIGABRT", "gpu_neighbour"),
         ({"types": ["torch.OutOfMemoryError"], "evidence": {}}, None, "oom_gpu"),
         ({"category": "diverged", "types": [], "evidence": {}}, None, "diverged"),

@@ -135,6 +135,36 @@ def test_a_checkpoint_is_enough_to_be_requeued_for(home: Path) -> None:
     assert names[-3:] == ["task_failed", "requeue", "launch_ended"]
 
 
+@pytest.mark.parametrize(
+    ("steps", "requeues"),
+    [
+        # a checkpoint where an earlier launch has been already leads no further
+        (["3", "3", "3"], 1),
+        (["1, 2, 3", "1, 2, 3"], 1),
+        (["3", "4", "3"], 2),
+        (["3", "4", "5"], 3),
+    ],
+)
+def test_launches_that_get_no_further_do_not_requeue_for_ever(
+    home: Path, steps: list[str], requeues: int
+) -> None:
+    _scontrol(home, '[ "$1" != requeue ] || echo "$*" >>"$ASKED"')
+    saves = f"steps = {[list(map(int, each.split(','))) for each in steps]}[attempt.number - 1]"
+    code = f"{saves}\nfor step in steps:\n    attempt.checkpoint(step=step)\n{WAITS}"
+    bundle = bundles.make_bundle(home / "b", [code])
+    asked = home / "asked"
+    path = f"{home}:{os.environ['PATH']}"
+    for number, each in enumerate(steps, start=1):
+        journal = bundles.launch_folder(bundle, number) / "events.jsonl"
+        process = _start(bundle, left_s=1000, launch=number, PATH=path, ASKED=str(asked))
+        saved = each.count(",") + 1
+        bundles.wait_for(
+            lambda file=journal, count=saved: file.read_text().count("task_checkpoint") == count
+        )
+        assert bundles.end(process, signal.SIGUSR1)[0] == 75
+    assert asked.read_text() == "requeue 5\n" * requeues
+
+
 def test_a_job_of_somebody_else_is_never_requeued(home: Path) -> None:
     _scontrol(home, '[ "$1" != requeue ] || echo "$*" >>"$ASKED"')
     bundle = bundles.make_bundle(home / "b", [RECORD, WAITS])
@@ -146,11 +176,13 @@ def test_a_job_of_somebody_else_is_never_requeued(home: Path) -> None:
     assert not asked.exists()
 
 
-def _start(bundle: Path, *which: str, left_s: int, **extra: str) -> subprocess.Popen[str]:
+def _start(
+    bundle: Path, *which: str, left_s: int, launch: int = 1, **extra: str
+) -> subprocess.Popen[str]:
     """Start the shard in a job with so much time left, and wait for its first task."""
     variables: dict[str, Any] = {"SLURM_JOB_END_TIME": str(int(time.time()) + left_s), **extra}
     process = bundles.start(bundle, *(which or OWN), SLURM_JOB_ID="5", **variables)
-    journal = _journal(bundle)
+    journal = bundles.launch_folder(bundle, launch) / "events.jsonl"
     bundles.wait_for(lambda: journal.exists() and "task_started" in journal.read_text())
     return process
 

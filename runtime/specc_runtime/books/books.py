@@ -36,8 +36,8 @@ class Books:
             slot.number: OutputFile(os.path.join(folder, f"output.{slot.number}.log"))
             for slot in slots
         }
-        self.gained = 0
-        """Tasks completed and checkpoints saved in this launch: what a requeue goes on from."""
+        self._completed = 0
+        self._advanced: Dict[str, bool] = {}
         self.unsafe: Optional[str] = None
         """Why rows may not have reached the disk; None while all have."""
         self._unsynced: Set[int] = set()
@@ -61,15 +61,23 @@ class Books:
             output=running.output.place(),
         )
 
+    @property
+    def gained(self) -> int:
+        """What another launch would go on from: tasks completed, and tasks left at a new point.
+
+        Where an earlier launch has been already, the next one would come as well, and no further.
+        """
+        return self._completed + sum(self._advanced.values())
+
     def checkpoint(self, running: Running, report: Mapping[str, Any]) -> None:
-        self.gained += 1
         running.saved = True
         segments, progress = report["segments"], report["progress"]
+        self._advanced[running.task_id] = progress not in running.todo.reached
         self._write("task_checkpoint", running, segments=segments, progress=progress)
         self.journal.sync()
 
     def completed(self, running: Running, report: Mapping[str, Any]) -> None:
-        self.gained += 1
+        self._completed += 1
         self._unsynced.add(running.slot.number)
         names = ("segments", "duration_s", "artefacts", "usage")
         told = {name: report[name] for name in names if name in report}

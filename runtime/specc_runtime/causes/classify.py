@@ -19,7 +19,7 @@ _FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN_ERRNO = (errno.EIO, errno.ESTALE, errno.EREMOTEIO)
 # raised in a parent whose worker process vanished
 _LOST_WORKER = ("concurrent.futures.process.BrokenProcessPool",)
-_OPEN_TO_DOUBT = ("program", "unknown", "gpu")
+_OPEN_TO_DOUBT = ("program", "unknown", "gpu", "gpu_neighbour")
 """What a fault of a neighbour on the same GPU looks like from inside."""
 
 

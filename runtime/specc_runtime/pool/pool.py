@@ -228,10 +228,9 @@ class Pool:
         used = self._usage.of(running.pid, running.last)
         self._books.failed(running, {**fields, **used}, will_retry=retry)
         if retry:
-            todo = running.todo
             # whoever made a device fault, or suffered from one, does so to nobody the next time
-            alone = todo.alone or fields["category"] in ("gpu", "gpu_neighbour")
-            self._queue.append(Todo(todo.row, todo.attempt + 1, todo.resume, alone, tried))
+            alone = running.todo.alone or fields["category"] in ("gpu", "gpu_neighbour")
+            self._queue.append(running.todo.next(tried, alone=alone))
         elif self.stopping is not None and again:
             self.again += 1
         else:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .. import limits
@@ -32,6 +32,12 @@ class Todo:
     """True: no other attempt may be on its GPU at the same time."""
     used: int = 0
     """Attempts used up before, of those that `on_failure` counts."""
+    reached: Tuple[Any, ...] = ()
+    """The `progress` with which earlier launches left it."""
+
+    def next(self, used: int, *, alone: bool) -> Todo:
+        """Return the same task for its next attempt."""
+        return replace(self, attempt=self.attempt + 1, used=used, alone=alone)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _go_on(setting: Setting, outcome: Outcome, journal: Journal, log: Log) -> No
         return
     if not outcome.gained:
         # the next start would get just as far
-        log.warning(f"nothing was completed in this time, so the job is not requeued; {by_hand}")
+        log.warning(f"nothing new was completed or saved, so the job is not requeued; {by_hand}")
         return
     journal.sync()
     answer = requeue(job_id)

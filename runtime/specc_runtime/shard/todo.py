@@ -59,7 +59,7 @@ def what_is_left(
             given_up.append(row.task_id)
         else:
             number = max((attempt.attempt for attempt in state.attempts), default=0) + 1
-            todo.append(Todo(row, number, _resume(state), used=used))
+            todo.append(Todo(row, number, _resume(state), used=used, reached=_reached(state)))
     return Left(tuple(todo), tuple(done), tuple(given_up))
 
 
@@ -79,3 +79,7 @@ def _resume(state: TaskState) -> Optional[Dict[str, Any]]:
         return None
     segments = [dict(vars(segment)) for segment in saved.segments]
     return {"segments": segments, "progress": saved.progress}
+
+
+def _reached(state: TaskState) -> Tuple[Any, ...]:
+    return tuple(attempt.progress for attempt in state.attempts if attempt.progress is not None)

@@ -19,7 +19,7 @@ from ..fixtures.stage import Stage
 from ..log import Log, say
 from ..pool.pool import Pool
 from ..pool.running import Place, Todo
-from ..signals import Signals
+from ..signals import Signals, stopped
 from ..slots.gpu_check import crowded, name_by_uuid, occupied, usable
 from ..slots.places import lay_out
 from ..slots.slots import NoDevice, Slot
@@ -40,7 +40,7 @@ class Outcome:
     out_of_time: bool = False
     """True when only the end of the allocation stopped it."""
     gained: int = 0
-    """Tasks completed and checkpoints saved."""
+    """Tasks completed, and tasks whose last checkpoint is where none was before."""
 
 
 def work(
@@ -72,11 +72,12 @@ def work(
         books.gpu_set_aside(gpu, reason)
     sampler = start_sampler(os.path.join(folder, "hardware.jsonl"), log)
 
-    def waiting() -> bool:
-        return not lease.beat() or signals.waiting()
-
     left, estimate_s = setting.allocation.seconds_left, shape["task"]["estimate_s"]
     end = Deadline(left, grace_s=place.grace_s, estimate_s=estimate_s)
+
+    def waiting() -> bool:
+        return not lease.beat() or signals.waiting() or end.is_here()
+
     try:
         fixtures.start(waiting)
         pool = Pool(
@@ -95,10 +96,22 @@ def work(
         return _nothing_ran(todo, str(error), journal, progress)
     finally:
         books.close()
-        fixtures.stop()
+        fixtures.stop(_leaving_s(end, place.grace_s))
         if sampler is not None:
             sampler.stop()
     return _outcome(pool, books, signals)
+
+
+def _leaving_s(end: Deadline, grace_s: float) -> Optional[float]:
+    """Return how long fixtures may take to end; None: as long as they like.
+
+    Slurm kills what is still there some time after its signal, and at the end of the allocation.
+    """
+    left = end.seconds_left()
+    limits_s = [grace_s] if stopped() else []
+    if left is not None:
+        limits_s.append(max(0.5, left - 2))
+    return min(limits_s, default=None)
 
 
 def _nothing_ran(

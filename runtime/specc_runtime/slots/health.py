@@ -80,6 +80,8 @@ class Health:
 
     def neighbour_fault(self, ended: Running) -> Optional[str]:
         """Return the task whose fault this attempt may have suffered from."""
+        if ended.todo.alone:
+            return None  # nobody was there; else it could be tried again for ever, at no cost
         now = time.monotonic()
         for entry in ended.slot.entries:
             fault = self._last.get(entry)
