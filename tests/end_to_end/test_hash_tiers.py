@@ -15,7 +15,7 @@ MORE = """\
 inputs: [{name: corpus, path: corpus}]
 code: {path: code, select: all}
 """
-RUNTIME = ("__main__.py", "pool.py", "contract/manifest.py", "kinds/command/run.py")
+RUNTIME = ("__main__.py", "pool/pool.py", "contract/manifest.py", "kinds/command/run.py")
 
 
 @pytest.fixture(scope="module")

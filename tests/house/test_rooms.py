@@ -49,6 +49,12 @@ def test_a_module_is_not_longer_than_a_sitting() -> None:
     assert {shown(path): n for path, n in lengths.items() if n > limits[path]} == {}
 
 
+def test_no_two_test_modules_have_one_name() -> None:
+    # folders of tests are no packages, so pytest could load only the first of them
+    names = [path.name for path in PYTHON if path.is_relative_to(ROOT / "tests")]
+    assert sorted({n for n in names if names.count(n) > 1} - {"conftest.py"}) == []
+
+
 def test_a_function_fits_on_a_screen() -> None:
     long = {
         f"{shown(path)}: {node.name}": node.end_lineno - node.lineno + 1
