@@ -75,6 +75,7 @@ def _shape_json(shape: Shape) -> dict[str, Json]:
         "slots": shape.slots,
         "waves": shape.waves,
         "arrays": [each.script for each in shape.arrays],
+        "jobs_at_once": _jobs_at_once(shape),
         "task": {
             "gpus": shape.task.gpus,
             "gpu_memory_bytes": shape.task.gpu_memory_bytes,
@@ -97,6 +98,11 @@ def _shape_json(shape: Shape) -> dict[str, Json]:
         "work_s": None if estimate is None else shape.waves * estimate,
         "margin_s": margin_s(shape.job.time_limit_s),
     }
+
+
+def _jobs_at_once(shape: Shape) -> int:
+    """Return how many jobs of a shape Slurm may run at a time."""
+    return sum(min(each.count, each.max_running or each.count) for each in shape.arrays)
 
 
 def _advice(plan: Plan, shape: Shape) -> str | None:
@@ -184,7 +190,9 @@ def _shape_text(plan: Plan, shape: Shape) -> Iterator[str]:
             ),
         ],
     )
-    running = f", at most {_number(job.max_running, 'job')} at a time" if job.max_running else ""
+    # each array has a throttle of its own, of at least 1
+    most = sum(each.max_running or 0 for each in shape.arrays)
+    running = f", at most {_number(most, 'job')} at a time" if most else ""
     yield (
         f"  {_number(shape.slots, 'slot')} per job{running}; fullest shard: {largest} tasks"
         f" / {shape.slots} = {_number(shape.waves, 'wave')}"
