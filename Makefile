@@ -12,7 +12,7 @@ OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.
 BOUNDS := latency_pass or metadata
 
-.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down lint bench soak docs dev-lock clean help
+.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench soak docs dev-lock clean help
 
 help:
 	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-gpu    the tests that need a CUDA device"
 	@echo "make test-deps   install the system packages some tests use (root)"
 	@echo "make cluster     a four-node Slurm on this machine to play on; make cluster-down stops it"
+	@echo "make node-break  NODE=…: let one of its nodes fail with all that runs there; make node-mend brings it back"
 	@echo "make bench       measure specc itself and write docs/benchmarks.md"
 	@echo "make soak        kill processes and nodes of runs on a Slurm, 300 times (minutes)"
 	@echo "make docs        regenerate the reference pages"
@@ -88,6 +89,10 @@ cluster:
 
 cluster-down:
 	@$(PYTHON) tests/cluster/playground.py down $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)")
+
+# NODE: its name in Slurm
+node-break node-mend:
+	@$(PYTHON) tests/cluster/playground.py $(@:node-%=%) $(if $(CLUSTER_DIR),"$(CLUSTER_DIR)") --node "$(NODE)"
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/bench -m bench --write-figures --benchmark-columns=min,median,max

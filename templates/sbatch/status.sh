@@ -26,6 +26,7 @@ keep() {
     if [ -f "$2" ] && [ "$3" != whole ]; then
         awk -v key="$3" '
             function about(line,   parts) {
+                if (key == "line") return line
                 if (key == "first") { split(line, parts, "|"); return parts[1] }
                 parts[1] = parts[2] = line
                 sub(/^JobId=/, "", parts[1]); sub(/ .*/, "", parts[1])
@@ -57,6 +58,9 @@ record() {
         $patience squeue -h -r -t all -j "$job" -o '%i|%T|%r|%N|%P|%a' 2>/dev/null | grep '^[0-9]' >"$new.job" || :
         keep "$new.job" "$words/$job.squeue.txt" first || :
     done
+    # without accounting only this tells that a job came back because its node failed
+    $patience sinfo -h -N -R -o '%N|%T|%H|%E' 2>/dev/null | awk -F'|' '$2 ~ /^down/ && !told[$1]++' >"$new.job" || :
+    keep "$new.job" "$words/nodes.txt" line || :
     rm -f "$new" "$new.job" "$new.job.merged"
 }
 

@@ -15,7 +15,13 @@ for list in "$results"/${1:-*}/jobs.tsv; do
     [ -f "$list" ] || continue
     while IFS=$tab read -r script job; do
         stopped=$((stopped + 1))
-        # a job that Slurm forgot must not save the next one
+        # where nothing of a job waits or runs; silence of the queue is no end
+        if left=$(squeue -h -j "$job" -o %i 2>&1); then
+            [ -n "$left" ] || { echo "$script: job $job is over"; continue; }
+        else
+            case $left in *"Invalid job id"*) echo "$script: job $job is over"; continue ;; esac
+        fi
+        # a job that can't be cancelled must not save the next one
         if scancel "$job"; then echo "$script: job $job cancelled"; else failed=1; fi
     done <"$list"
 done

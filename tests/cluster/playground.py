@@ -1,5 +1,7 @@
 """A Slurm to play on: `make cluster` starts it, `make cluster-down` stops it.
 
+`make node-break NODE=…` lets a node fail with all that runs on it, `make node-mend` brings it back.
+
 The same cluster as the tests', but it lives on when this program ends. Prints to stdout and
 needs no library, so that any Python >= 3.11 starts it.
 """
@@ -65,6 +67,9 @@ A Slurm runs in {slurm.folder} (started in {seconds:.1f} s). It claims to have
   partitions main (default), low and lowest, whose jobs a job of high preempts
 In every shell that is to use it:
   . {slurm.folder}/env.sh
+To let a node fail, and to bring it back:
+  make node-break NODE={slurm.nodes[-1]}{_other(slurm.folder)}
+  make node-mend NODE={slurm.nodes[-1]}{_other(slurm.folder)}
 To stop it:
   make cluster-down{_other(slurm.folder)}""")
 
@@ -83,10 +88,30 @@ def down(folder: Path) -> None:
     print(f"the cluster in {folder} is stopped, its folder removed")
 
 
+def change_node(verb: str, folder: Path, node: str) -> None:
+    """Let a node fail, or bring it back. Raises SystemExit where there is no such node."""
+    if not slurm_daemons.recorded(folder):
+        raise SystemExit(f"no cluster runs in {folder}; to start one: make cluster")
+    slurm = Slurm(folder, Shape(), outlives_us=True)
+    nodes = slurm.ask("sinfo", "-h", "-N", "-p", "main", "-o", "%N").split()
+    if node not in nodes:
+        raise SystemExit(f"no node {node!r}; there are {', '.join(nodes)}")
+    alive = any(d.name == f"slurmd {node}" and d.alive() for d in slurm_daemons.recorded(folder))
+    if alive == (verb == "mend"):
+        raise SystemExit(f"node {node} {'works' if alive else 'is broken already'}")
+    if verb == "break":
+        slurm.kill_node(node, reason="broken by hand")
+        print(f"node {node} is broken: its daemon and all that ran there are killed")
+    else:
+        slurm.start_node(node)
+        print(f"node {node} takes jobs again")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=["up", "down"])
+    parser.add_argument("verb", choices=["up", "down", "break", "mend"])
     parser.add_argument("folder", type=Path, nargs="?", help=f"default: {default_folder()}")
+    parser.add_argument("--node", default="", help="to break or to mend")
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--cpus", type=int, default=16, help="of each node")
     parser.add_argument("--gpus", type=int, default=4, help="of each node")
@@ -95,6 +120,9 @@ def main() -> None:
     folder = (asked.folder or default_folder()).absolute()
     if asked.verb == "down":
         down(folder)
+        return
+    if asked.verb in ("break", "mend"):
+        change_node(asked.verb, folder, asked.node)
         return
     up(
         folder,

@@ -140,7 +140,9 @@ class Slurm:
         """Return what Slurm thinks of a node: idle, mixed, allocated, down, …"""
         return self.ask("sinfo", "-h", "-N", "-p", "main", "-n", node, "-o", "%T").strip()
 
-    def kill_node(self, node: str, *, also_jobs: bool = True) -> None:
+    def kill_node(
+        self, node: str, *, also_jobs: bool = True, reason: str = "killed by a test"
+    ) -> None:
         """Let a node fail: SIGKILL to its daemon and all that it started, and Slurm is told.
 
         also_jobs: False leaves its jobs running, as on a node that is only cut off.
@@ -150,7 +152,7 @@ class Slurm:
         if also_jobs:
             slurm_daemons.kill_what_a_node_runs(self.folder, node)
         # Slurm itself would take SlurmdTimeout to see it
-        self.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=killed by a test")
+        self.ask("scontrol", "update", f"nodename={node}", "state=down", f"reason={reason}")
 
     def start_node(self, node: str) -> None:
         """Bring a killed node back, and wait until it takes jobs."""

@@ -69,6 +69,21 @@ def test_a_job_over_all_nodes_runs(folder: Path) -> None:
     assert sorted(told.split()) == [f"127.0.0.{number}" for number in range(1, 5)]
 
 
+def test_a_node_breaks_with_what_it_runs_and_is_mended(folder: Path) -> None:
+    state = "sinfo -h -N -p main -n 127.0.0.4 -o %T"
+    job = shell(folder, "sbatch --parsable -w 127.0.0.4 -o /dev/null --wrap 'sleep 300'").stdout
+    assert wait_until(lambda: daemons(folder).count("sleep") == 1, 20), daemons(folder)
+    assert make("node-break", folder, "NODE=127.0.0.4").returncode == 0
+    assert wait_until(lambda: daemons(folder).count("sleep") == 0, 5), daemons(folder)
+    # without -R sinfo goes on with how much of the node was in use
+    assert shell(folder, "sinfo -h -R -o '%N %E'").stdout == "127.0.0.4 broken by hand\n"
+    assert "broken already" in make("node-break", folder, "NODE=127.0.0.4").stderr
+    assert "no node 'n1'; there are 127.0.0.1," in make("node-break", folder, "NODE=n1").stderr
+    shell(folder, f"scancel {job}")
+    assert make("node-mend", folder, "NODE=127.0.0.4").returncode == 0
+    assert wait_until(lambda: shell(folder, state).stdout.strip() == "idle", 20)
+
+
 def test_a_second_cluster_in_the_same_place_is_refused(folder: Path) -> None:
     ended = make("cluster", folder)
     assert ended.returncode != 0

@@ -96,4 +96,8 @@ def test_stop_cancels_the_jobs_of_one_run_and_no_others(
     assert shell(slurm, "./stop.sh", cwd=bundle).returncode == 0
     assert awaited(slurm, first)[0].state == "CANCELLED"
     assert states(slurm, other) == {0: "PENDING"}
+    assert wait_until(lambda: not slurm.ask("squeue", "-h", "-j", first), 20)
+    ended = shell(slurm, "./stop.sh", cwd=bundle)
+    over = [f"job.sbatch: job {job} is over" for job in (first, second)]
+    assert (ended.returncode, ended.stdout.splitlines()) == (0, over)
     slurm.ask("scancel", other)

@@ -20,7 +20,9 @@ def a_row(number: int) -> TaskRow:
     return TaskRow(f"{number:016x}", number, "1-cpu", SHARD, number, {}, 0, {}, None)
 
 
-def a_launch(run: Path, *tasks: int, number: int = 1, restart: int = 0, **last: Any) -> Path:
+def a_launch(
+    run: Path, *tasks: int, number: int = 1, restart: int = 0, nodes: str = "", **last: Any
+) -> Path:
     """A launch of element 3 of job 12 that started these tasks one after the other in slot 0.
 
     All but the last one were completed; `last` is an event about it.
@@ -29,6 +31,8 @@ def a_launch(run: Path, *tasks: int, number: int = 1, restart: int = 0, **last: 
     folder.mkdir(parents=True)
     base = json.loads((ROOT / "tests" / "contract" / "launch.json").read_text())[0]["base"]
     slurm = {"SLURM_JOB_ID": "15", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
+    if nodes:
+        slurm["SLURM_JOB_NODELIST"] = nodes
     if restart:
         slurm["SLURM_RESTART_COUNT"] = str(restart)
     info = {**base, "shard_id": SHARD, "launch": folder.name, "slurm": slurm}
@@ -202,3 +206,44 @@ def test_what_was_stopped_in_a_cancelled_job_is_cancelled(
     assert found.failure is not None
     assert (found.state, found.failure["category"]) == ("failed", category)
     assert found.failure.get("derived", False) is (category == "cancelled")
+
+
+def put_back(run: Path, at: str, *nodes: str) -> None:
+    """Without accounting Slurm says: element 3 is queued again, and these nodes are down."""
+    (run / "slurm").mkdir()
+    job = "JobId=15 ArrayJobId=12 ArrayTaskId=3 JobState=PENDING Restarts=1"
+    (run / "slurm" / "12.scontrol.txt").write_text(f"{job} SubmitTime={at}\n")
+    (run / "slurm" / "nodes.txt").write_text("".join(f"{line}\n" for line in nodes))
+    (run / "jobs.tsv").write_text("job.sbatch\t12\n")
+
+
+def test_job_that_came_back_when_its_node_went_down_was_cut_by_the_node(tmp_path: Path) -> None:
+    a_launch(tmp_path, 0, nodes="n7")
+    put_back(tmp_path, "2026-11-22T07:08:45", "n7|down*|2026-11-22T07:08:45|Not responding")
+    found = task(tmp_path)
+    assert found.failure is not None
+    assert (found.state, found.failure["category"]) == ("missing", "node")
+    assert found.failure["transient"] is True
+    assert found.reason == (
+        "cut off before its end: Slurm says REQUEUED of job 12_3,"
+        " as its node went down: n7 (Not responding)"
+    )
+    assert found.failure["evidence"]["slurm"]["node_down"] == "n7 (Not responding)"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "n8|down*|2026-11-22T07:08:45|Not responding",
+        "n7|down|2026-11-22T06:08:45|broken an hour earlier",
+        "n7|drained|2026-11-22T07:08:45|to be repaired",
+        "n7|down*|Unknown|none",
+        "n7",
+    ],
+)
+def test_no_other_node_and_no_other_moment_is_blamed(tmp_path: Path, line: str) -> None:
+    a_launch(tmp_path, 0, nodes="n7")
+    put_back(tmp_path, "2026-11-22T07:08:45", line)
+    found = task(tmp_path)
+    assert found.failure is not None
+    assert found.failure["category"] == "unknown"

@@ -131,3 +131,15 @@ def test_file_is_left_alone_when_there_is_nothing_new(tmp_path: Path) -> None:
 
 def test_silence_leaves_no_words(tmp_path: Path) -> None:
     assert Cluster(tmp_path, 7).record() == {}
+
+
+def test_nodes_that_are_down_are_kept_for_each_time(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, 12)
+    first = "n7|down*|2026-11-22T07:08:45|Not responding\n"
+    cluster.answers("sinfo", f"n6|idle|Unknown|none\n{first}{first}n8|drained|Unknown|repair\n")
+    assert cluster.record()["nodes.txt"] == first
+    again = first.replace("07:08:45", "09:00:00")
+    cluster.answers("sinfo", again)
+    assert cluster.record()["nodes.txt"] == first + again
+    cluster.answers("sinfo", "n7|idle|Unknown|none\n")
+    assert cluster.record()["nodes.txt"] == first + again

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
+from .down_nodes import DownNodes, read_down_nodes, took_along
 from .slurm_text import parse
 from .slurm_words import JobWords
 
@@ -27,6 +28,7 @@ class Words:
 
     starts: Mapping[str, Tuple[JobWords, ...]]
     """Job or array element -> its starts, the first one first."""
+    down: DownNodes = field(default_factory=dict)
 
     def of_launch(self, slurm: Mapping[str, str], *, newest: bool) -> Optional[JobWords]:
         """Return what was said of the start that a launch belongs to; None for nothing.
@@ -43,10 +45,21 @@ class Words:
             return mine[0]
         if found and (found[-1].restart or 0) > restart:
             # seen while it ran, or not at all: that there is a later start tells its end
-            return JobWords(found[0].job, found[0].how, "REQUEUED", restart=restart)
+            return self._requeued(found, restart, slurm)
         if mine:
             return mine[0]
         return found[-1] if found and newest and found[-1].restart is None else None
+
+    def _requeued(
+        self, found: Tuple[JobWords, ...], restart: int, slurm: Mapping[str, str]
+    ) -> JobWords:
+        """Return what a later start tells of this one; a node that went down then is its cause."""
+        said = JobWords(found[0].job, found[0].how, "REQUEUED", restart=restart)
+        after = [words for words in found if words.restart == restart + 1]
+        names = slurm.get("SLURM_JOB_NODELIST", "").split(",")
+        nodes = [slurm.get("SLURMD_NODENAME", ""), *names]
+        down = took_along(self.down, nodes, after[0].submitted if after else None)
+        return replace(said, node_down=down)
 
     def of_element(self, job: str) -> Optional[JobWords]:
         """Return the last that was said of a job or array element; None for nothing."""
@@ -73,7 +86,8 @@ def read_words(run: "str | os.PathLike[str]") -> Words:
             continue
         for job, starts in parse(text, match.group(2)).items():
             said.setdefault(job, {})[match.group(2)] = starts
-    return Words({job: _best(by_how) for job, by_how in said.items()})
+    words = {job: _best(by_how) for job, by_how in said.items()}
+    return Words(words, read_down_nodes(folder))
 
 
 def recorded_jobs(run: "str | os.PathLike[str]") -> Tuple[Tuple[str, str], ...]:

@@ -79,6 +79,8 @@ class JobWords:
     max_rss_bytes: Optional[int] = None
     """Largest of its steps."""
     ave_rss_bytes: Optional[int] = None
+    node_down: Optional[str] = None
+    """The node whose failure put it back into the queue, and Slurm's reason; see `down_nodes`."""
     out_of_memory: bool = False
     """It, or one of its steps, was ended for memory."""
 
@@ -99,7 +101,7 @@ class JobWords:
             return None
         if self.out_of_memory and self.state not in ("COMPLETED", "NODE_FAIL", "BOOT_FAIL"):
             return "oom_host"
-        return CAUSES.get(self.state)
+        return CAUSES["NODE_FAIL"] if self.node_down else CAUSES.get(self.state)
 
     def sentence(self) -> str:
         """Say it in words, without a final stop."""
@@ -108,12 +110,17 @@ class JobWords:
             parts.append("one of its steps ran out of memory")
         if self.reason and self.reason not in (self.state, "NonZeroExitCode"):
             parts.append(f"reason {self.reason}")
-        if self.nodes and self.over:
+        if self.node_down:
+            parts.append(f"as its node went down: {self.node_down}")
+        elif self.nodes and self.over:
             parts.append(f"on {self.nodes}")
         return ", ".join(parts)
 
     def facts(self) -> Dict[str, object]:
         """Return what is known as evidence of a failure."""
-        names = ("job", "how", "state", "restart", "exit_code", "signal", "reason", "nodes")
+        names = (
+            *("job", "how", "state", "restart", "exit_code", "signal", "reason", "nodes"),
+            "node_down",
+        )
         named = {name: getattr(self, name) for name in names}
         return {name: value for name, value in named.items() if value is not None}
