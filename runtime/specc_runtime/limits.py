@@ -81,6 +81,19 @@ def children() -> List[int]:
         return []
 
 
+def inheritors(variable: str) -> List[int]:
+    """Return the pids of living processes that were started with `NAME=value` as a variable."""
+    wanted = variable.encode()
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                # a process that ended has none, also before its parent took note
+                if wanted in file.read().split(b"\0"):
+                    found.append(int(name))
+    return found
+
+
 def kill_children(keep: Container[int]) -> None:
     """Kill this process's children, adopted ones included, but those in `keep`."""
     for pid in children():
