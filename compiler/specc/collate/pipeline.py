@@ -21,6 +21,7 @@ from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
 from specc.collate.slurm_table import slurm_rows
 from specc.collate.summary import summarise
+from specc.collate.surroundings import surroundings
 from specc.collate.values import Collated, Damage, ResultsInvalid, Study, TaskResult
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
@@ -56,6 +57,7 @@ def collate_data(
     progress("analysing")
     held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
+    summary.update(surroundings(found))
     # so that a collate that is cut short leaves no list that vouches for half a report
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")

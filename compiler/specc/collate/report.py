@@ -13,6 +13,7 @@ from typing import Any
 from specc.collate import dictionary, failure_tables, sizing_table, tabulate
 from specc.collate.figures import Drawings
 from specc.collate.machines import machines
+from specc.collate.surroundings import incident_table, sharing_warnings
 from specc.kinds.base import ReportRoom
 from specc.kinds.sentences import point, visible
 from specc.model import Json
@@ -73,6 +74,7 @@ def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> 
         "failures": failure_tables.failures(summary),
         "interruptions": failure_tables.interruptions(summary),
         "interrupted": failure_tables.interrupted(summary),
+        "incidents": incident_table(summary),
         "last_words": failure_tables.last_words(summary),
         "damage": summary["damage"],
         "torn": summary["torn"],
@@ -155,6 +157,7 @@ def _warnings(summary: Mapping[str, Json]) -> list[str]:
         if not one["pinned"]
     }
     found += [f"Environment {name} is not pinned." for name in sorted(environments)]
+    found += sharing_warnings(summary)
     if summary["damage"]:
         found.append(f"{len(summary['damage'])} damaged places were left out; see Damage.")
     if summary["torn"]["lines"]:
@@ -213,6 +216,8 @@ def _document(page: Mapping[str, Any], summary: Mapping[str, Json]) -> dict[str,
         ],
         "failures": summary["failures"],
         "interruptions": summary["interruptions"],
+        "fixtures": summary["fixtures"],
+        "incidents": summary["incidents"],
         "damage": summary["damage"],
         "reproducibility": {
             "commands": page["reproduce"],

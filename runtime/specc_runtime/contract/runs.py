@@ -24,6 +24,7 @@ from .tasks import TaskRow
 __all__ = ["JOURNAL", "AttemptState", "LaunchState", "RunState", "TaskState", "fold"]
 
 JOURNAL = "events.jsonl"
+_AROUND = ("fixture", "gpu_set_aside")
 
 
 @dataclass
@@ -131,7 +132,8 @@ def _read_launch(
         entry = found.setdefault(key[0], _Open())
         entry.attempts.append(replace(attempt, failure=failure))
     last = int(journal.events[-1]["epoch_ns"]) if journal.events else None
-    return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events), last)
+    around = tuple(event for event in journal.events if event["event"] in _AROUND)
+    return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events), last, around)
 
 
 def _first_of_slots(journal: Journal) -> Set[Tuple[str, int]]:

@@ -93,6 +93,8 @@ class LaunchState:
     events: int
     last_epoch_ns: Optional[int] = None
     """When its last event was written, by the node's clock; for display only. None without one."""
+    surroundings: Tuple[Mapping[str, Any], ...] = ()
+    """Its `fixture` and `gpu_set_aside` events."""
 
 
 @dataclass(frozen=True)
