@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from studies import HEAD, KIND, SETTINGS
+from studies import HEAD, KIND, SETTINGS, a_study
 
 from specc.describe import plan_json, plan_text
 from specc.packing.shards import arrays, pack
 from specc.pipeline import check_spec, compile_spec
+from specc.problems import SpecInvalid
 
 CASES = 400
 
@@ -108,3 +109,40 @@ def _array(script: str) -> tuple[int, int]:
     assert told is not None
     count = int(told[1]) + 1
     return count, int(told[2] or count)
+
+
+def a_study_too_large(number: int) -> str:
+    """Return a spec whose arrays are too many, with LIMIT for the jobs' time limit."""
+    chance = random.Random(number)
+    submit = chance.choice(["", ", max_submit_jobs: 5", ", max_submit_jobs: 50"])
+    cluster = a_cluster(chance.choice([2, 10])).replace("}\n", f"{submit}}}\n")
+    d = chance.choice(["", ", d: [a, b]"])
+    return (
+        f"{cluster}matrix: {{axes: {{n: {{range: [1, {chance.choice([40, 100, 700])}]}}{d}}}}}\n"
+        + ("when: [{if: {d: b}, set: {task.cpus: 2}}]\n" if d else "")
+        + f"task: {{estimate: {chance.choice([1, 7, 25])}min, cpus: {chance.choice([1, 4, 8])}}}\n"
+        + "job: {cpus_per_node: 8, time_limit: LIMIT}\n"
+        + f"repetitions: {{n: {chance.choice([1, 3, 30])}}}\n"
+    )
+
+
+def errors_of(text: str) -> list[tuple[str, str]]:
+    try:
+        a_study(text)
+    except SpecInvalid as wrong:
+        return [(p.code, p.hint or "") for p in wrong.problems if p.severity == "error"]
+    return []
+
+
+def test_a_time_limit_that_a_hint_names_is_enough() -> None:
+    followed = 0
+    for number in range(45):
+        text = a_study_too_large(number)
+        found = errors_of(text.replace("LIMIT", "30min"))
+        told = {code: re.findall(r"job\.time_limit to ([0-9:]+)", hint) for code, hint in found}
+        limits = [limit for some in told.values() for limit in some]
+        if limits and len(limits) == len(found):
+            followed += 1
+            after = errors_of(text.replace("LIMIT", f'"{max(limits)}"'))
+            assert not {code for code, _ in after} & set(told), (number, found, after)
+    assert followed > 3

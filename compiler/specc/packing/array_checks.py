@@ -6,7 +6,9 @@ Shards are made fatter before any of this speaks: what is said here is what no p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from specc.language.blame import Blame
 from specc.language.units import format_duration
@@ -21,8 +23,20 @@ MOST_ARRAYS = 20
 SPLIT = "split the study into several specs"
 
 
+_TRIES = 60
+"""Longer time limits that are tried before a hint names one."""
+Repack: TypeAlias = Callable[[float], int]
+"""The number of shards that a shape would have with another time limit [s] of its job."""
+
+
 def check_arrays(
-    task: Task, job: JobShape, partition: Mapping[str, Json], packing: Packing, blame: Blame
+    task: Task,
+    job: JobShape,
+    partition: Mapping[str, Json],
+    packing: Packing,
+    blame: Blame,
+    *,
+    repack: Repack,
 ) -> Iterator[Problem]:
     """Yield a shape that needs more arrays than anybody would submit."""
     shards, most = len(packing.shards), partition["max_array_size"]
@@ -36,7 +50,12 @@ def check_arrays(
             f" more than {MOST_ARRAYS}",
             mark=mark,
             path=path,
-            hint=_fatter(job, task.task, math.ceil(count / MOST_ARRAYS), longest_s(partition)),
+            hint=_fatter(
+                job,
+                task.task,
+                longest_s(partition),
+                lambda limit_s: repack(limit_s) <= MOST_ARRAYS * most,
+            ),
         )
 
 
@@ -54,8 +73,11 @@ def submit_rooms(profile: Mapping[str, Json] | None, shapes: Sequence[Shape]) ->
     return rooms
 
 
-def check_submit(spec: Spec, plan: Plan) -> Iterator[Problem]:
-    """Yield more jobs in a partition than one user may submit; array elements count as jobs."""
+def check_submit(spec: Spec, plan: Plan, repack: Mapping[str, Repack]) -> Iterator[Problem]:
+    """Yield more jobs in a partition than one user may submit; array elements count as jobs.
+
+    repack: by the name of a shape.
+    """
     longest = {p["name"]: longest_s(p) for p in (spec.profile or {}).get("partitions", ())}
     for name, most in _limits(spec.profile).items():
         here = [shape for shape in plan.shapes if shape.job.partition == name]
@@ -63,15 +85,34 @@ def check_submit(spec: Spec, plan: Plan) -> Iterator[Problem]:
         if total > most:
             parts = " + ".join(_counted(shape) for shape in here)
             largest = max(here, key=lambda shape: len(shape.shards))
-            factor = math.ceil(total / most)
+            alike = {s.name for s in here if s.job.time_limit_s == largest.job.time_limit_s}
             yield error(
                 "E309",
                 f"partition {name} takes at most {most} jobs of one user;"
                 f" the arrays have {parts} = {total} elements",
                 mark=spec.document.key_mark("job"),
                 path="job",
-                hint=_fatter(largest.job, largest.task, factor, longest[name]),
+                hint=_fatter(
+                    largest.job,
+                    largest.task,
+                    longest[name],
+                    partial(_keeps, here, alike, repack, most),
+                ),
             )
+
+
+def _keeps(
+    shapes: Sequence[Shape],
+    alike: Container[str],
+    repack: Mapping[str, Repack],
+    most: int,
+    limit_s: float,
+) -> bool:
+    """Tell whether shapes keep within a number of elements once those alike have this limit."""
+    return most >= sum(
+        repack[shape.name](limit_s) if shape.name in alike else len(shape.shards)
+        for shape in shapes
+    )
 
 
 def _limits(profile: Mapping[str, Json] | None) -> dict[str, int]:
@@ -92,18 +133,26 @@ def _counted(shape: Shape) -> str:
     )
 
 
-def _fatter(job: JobShape, task: TaskShape, factor: int, longest: float | None) -> str:
-    """Return the advice to let one job hold `factor` times as much, where time limits allow."""
+def _fatter(
+    job: JobShape, task: TaskShape, longest: float | None, keeps: Callable[[float], bool]
+) -> str:
+    """Return the advice to give jobs more time, where some limit that is allowed would help.
+
+    keeps: tells whether all is well with a time limit [s].
+    """
     fit = waves_in(job, task)
     if not fit or not task.estimate_s:
         return SPLIT
-    needed = limit_needed_s(fit * factor, task.estimate_s)
-    if longest is None or needed <= longest:
-        return f"raise job.time_limit to {format_duration(needed)}, or {SPLIT}"
+    limits = [limit_needed_s(fit * times, task.estimate_s) for times in range(2, _TRIES)]
+    allowed = limits if longest is None else [*(x for x in limits if x < longest), longest]
+    enough = next((limit for limit in allowed if keeps(limit)), None)
+    if enough is not None:
+        return f"raise job.time_limit to {format_duration(enough)}, or {SPLIT}"
+    if longest is None:
+        return SPLIT
     return (
         f"let more tasks run side by side in a job, or {SPLIT}; a longer time limit is no way out:"
-        f" {format_duration(needed)} would be needed, and partition {job.partition} ends jobs after"
-        f" {format_duration(longest)}"
+        f" partition {job.partition} ends jobs after {format_duration(longest)}"
     )
 
 

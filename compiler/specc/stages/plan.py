@@ -7,7 +7,7 @@ shapes come first, so that their jobs are submitted before the ones that wait fo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from specc.kinds.base import PlanRoom
 from specc.language.blame import Blame
 from specc.matrix.identity import condition_id
 from specc.model import Expansion, Facts, Fixture, JobShape, Json, Plan, Shape, Shard, Spec, Task
-from specc.packing.array_checks import check_arrays, check_submit, submit_rooms
+from specc.packing.array_checks import Repack, check_arrays, check_submit, submit_rooms
 from specc.packing.checks import (
     check_budget,
     check_fit,
@@ -66,7 +66,7 @@ def make_plan(
         gpu_hours=gpu_hours(shapes),
         core_hours=core_hours(shapes, spec.profile),
     )
-    problems += [*check_submit(spec, plan), *check_budget(spec, plan)]
+    problems += [*check_submit(spec, plan, planner.repack), *check_budget(spec, plan)]
     return plan, by_position(problems)
 
 
@@ -90,6 +90,8 @@ class _Planner:
         self._spec, self._facts, self._room, self._blame = spec, facts, room, blame
         self._blocked = effective_block(spec, measures=room.MEASURES)
         self._rooms: Mapping[str, int] = {}
+        self.repack: dict[str, Repack] = {}
+        """By the name of a shape; of the last call of `shapes`."""
 
     def shapes(
         self, groups: list[_Group], rooms: Mapping[str, int]
@@ -120,11 +122,15 @@ class _Planner:
         problems += check_fit(first, job, fit, longest, self._blame)
         most = None if partition is None else partition["max_array_size"]
         room = most if most is None else min(most, self._rooms.get(job.partition or "", most))
-        packing = self._pack(tasks, max(fitting, 1), None if fit is None else max(fit, 1), room)
+        repack = self._packer(tasks, max(fitting, 1), room)
+        packing = repack(job)
+        self.repack[name] = lambda limit_s: len(repack(replace(job, time_limit_s=limit_s)).shards)
         if self._blocked and fit:
             problems += check_split(first, job, packing, longest, self._blame)
         if partition is not None:
-            problems += check_arrays(first, job, partition, packing, self._blame)
+            problems += check_arrays(
+                first, job, partition, packing, self._blame, repack=self.repack[name]
+            )
         script = f"job{SUFFIX}" if of == 1 else f"job-{name}{SUFFIX}"
         in_arrays = arrays(script, len(packing.shards), most=most, max_running=job.max_running)
         shape = Shape(
@@ -142,18 +148,25 @@ class _Planner:
         )
         return shape, problems
 
-    def _pack(
-        self, tasks: list[Task], slot_count: int, fit: int | None, most: int | None
-    ) -> Packing:
+    def _packer(
+        self, tasks: list[Task], slot_count: int, most: int | None
+    ) -> Callable[[JobShape], Packing]:
+        """Return what packs these tasks into jobs with any time limit."""
         repetitions = self._spec.data["repetitions"]
-        return pack(
-            order_tasks(tasks, order=repetitions["order"], seed=repetitions["seed"]),
-            slots=slot_count,
-            waves_fit=fit,
-            max_running=tasks[0].job.max_running,
-            blocked=self._blocked,
-            most=most,
-        )
+        ordered = order_tasks(tasks, order=repetitions["order"], seed=repetitions["seed"])
+
+        def packed(job: JobShape) -> Packing:
+            fit = waves_in(job, tasks[0].task)
+            return pack(
+                ordered,
+                slots=slot_count,
+                waves_fit=None if fit is None else max(fit, 1),
+                max_running=job.max_running,
+                blocked=self._blocked,
+                most=most,
+            )
+
+        return packed
 
     def _partition(self, task: Task) -> tuple[Mapping[str, Json] | None, JobShape, list[Problem]]:
         profile = self._spec.profile
