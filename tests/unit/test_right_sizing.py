@@ -12,7 +12,7 @@ from results import START_NS, ABundle, a_bundle, process
 
 from specc.collate.hardware import Samples
 from specc.collate.pipeline import collate
-from specc.pilot.measured import _gpus, _memory, _Seen
+from specc.pilot.measured import _cores, _gpus, _memory, _Seen
 from specc.pilot.proposals import Proposal, advice, duration_text, propose, size_text
 from specc.pilot.verdict import judge
 from specc_runtime.contract.runs import AttemptState
@@ -108,10 +108,41 @@ def test_report_and_table_give_the_advice(tmp_path: Path) -> None:
     assert (row["proposed_task_memory"], row["used_process_rss_bytes"]) == ("192MiB", "104857600")
 
 
-def test_wide_tasks_have_no_memory_from_one_node(tmp_path: Path) -> None:
-    shape, reasons = {"slots": 1, "task": {"nodes": 2}}, dict[str, str]()
-    assert _memory(shape, _Seen(), {}, reasons)["memory_bytes"] is None
-    assert "span nodes" in reasons["memory_bytes"]
+WIDE = {"slots": 1, "task": {"nodes": 2, "processes_per_node": 2}}
+
+
+def an_attempt(outcome: str, usage: dict[str, Any] | None) -> AttemptState:
+    """An attempt of 10 s in the only launch."""
+    return AttemptState(
+        attempt=1, launch="a/b", slot=0, gpu=None, neighbours=(), outcome=outcome,
+        started_epoch_ns=0, duration_s=10.0, segments=(), failure=None, progress=None,
+        artefacts=(), usage=usage,
+    )  # fmt: skip
+
+
+def test_wide_tasks_have_the_memory_of_their_fullest_node() -> None:
+    reasons: dict[str, str] = {}
+    told = {"max_rss_bytes": 6 * GIB, "user_s": 50.0, "system_s": 10.0}
+    # of the one whose leader was killed only the leader itself is known
+    killed = {"max_rss_bytes": 9 * GIB, "user_s": 0.1, "system_s": 0.1}
+    seen = _Seen(attempts=[an_attempt("completed", told), an_attempt("failed", killed)])
+    used = _memory(WIDE, seen, {}, reasons)
+    assert (used["memory_bytes"], used["process_rss_bytes"]) == (6 * GIB, None)
+    cores = _cores(WIDE["task"], seen.attempts, reasons)
+    # 60 s in 10 s are 6 cores, of four processes
+    assert cores == {"cores_mean": 1.5, "cores_max": None}
+    summed = "known of all processes of a task together, not of each"
+    assert (reasons["process_rss_bytes"], reasons["cores_max"]) == (summed, summed)
+
+
+def test_without_a_word_of_its_leader_a_wide_task_has_no_memory() -> None:
+    reasons: dict[str, str] = {}
+    seen = _Seen(attempts=[an_attempt("failed", None)], launches={("r1", "a/b"): 1})
+    samples = {
+        ("r1", "a/b"): Samples(t_ns=(1,), cpu_util_pct=(None,), gpus=((),), rss_bytes=(GIB,))
+    }
+    assert _memory(WIDE, seen, samples, reasons)["memory_bytes"] is None
+    assert reasons["memory_bytes"] == "not recorded by the runtime that ran it"
 
 
 def test_gpus_are_measured_while_they_work_and_shared_by_their_tasks() -> None:

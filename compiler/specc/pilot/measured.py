@@ -22,6 +22,7 @@ LEAST_S = 5.0
 """Shorter attempts are mostly start and end, and say little of the cores at work."""
 NO_END = "no attempt has ended yet"
 OLD = "not recorded by the runtime that ran it"
+SUMMED = "known of all processes of a task together, not of each"
 
 
 @dataclass
@@ -128,9 +129,16 @@ def _memory(
     """Return peaks [B]: of one process, of a whole job, and of one task as the larger view of both.
 
     A job's memory is that of the pool and all descendants, sampled; the share of one task is that
-    sum by the attempts that could run at once.
+    sum by the attempts that could run at once. Of a task with several processes the peak is the sum
+    of them on its fullest node, as its leader told it: what `task.memory` asks for on each.
     """
-    peaks = [a.usage["max_rss_bytes"] for a in seen.attempts if a.usage is not None]
+    wide = _processes(shape["task"]) > 1
+    peaks = [
+        a.usage["max_rss_bytes"]
+        for a in seen.attempts
+        # a leader that was killed told nothing of the others
+        if a.usage is not None and not (wide and a.outcome != "completed")
+    ]
     job, shares = [], []
     for key, attempts in seen.launches.items():
         if key in samples:
@@ -140,22 +148,31 @@ def _memory(
     reasons["process_rss_bytes"] = OLD if seen.attempts else NO_END
     reasons["job_rss_bytes"] = "no sample of the job's memory"
     reasons["memory_bytes"] = reasons["process_rss_bytes"]
-    wide = shape["task"]["nodes"] > 1
-    if wide:
-        reasons["memory_bytes"] = "tasks span nodes, and only the first one's memory is seen"
+    if wide and peaks:
+        reasons["process_rss_bytes"] = SUMMED
+    # without a word of the leader, the first node alone may be the emptiest
+    known = (*peaks, *shares) if peaks or not wide else ()
     return {
-        "process_rss_bytes": max(peaks, default=None),
+        "process_rss_bytes": None if wide else max(peaks, default=None),
         "job_rss_bytes": max(job, default=None),
-        "memory_bytes": None if wide else max((*peaks, *shares), default=None),
+        "memory_bytes": max(known, default=None),
     }
+
+
+def _processes(task: Mapping[str, Json]) -> int:
+    return int(task["nodes"] * task["processes_per_node"])
 
 
 def _cores(
     task: Mapping[str, Json], attempts: Sequence[AttemptState], reasons: dict[str, str]
 ) -> dict[str, Json]:
-    """Return cores in use while an attempt ran: CPU time over wall time, mean and largest."""
+    """Return cores in use while an attempt ran: CPU time over wall time, mean and largest.
+
+    Of a task with several processes, those of one of them; the busiest of them is not known.
+    """
+    processes = _processes(task)
     cores = [
-        (a.usage["user_s"] + a.usage["system_s"]) / a.duration_s
+        (a.usage["user_s"] + a.usage["system_s"]) / a.duration_s / processes
         for a in attempts
         if a.usage is not None and (a.duration_s or 0) >= LEAST_S and a.outcome == "completed"
     ]
@@ -163,12 +180,11 @@ def _cores(
     for name in ("cores_mean", "cores_max"):
         short = f"no attempt took {LEAST_S:g} s" if known else OLD
         reasons[name] = short if attempts else NO_END
-    wide = task["nodes"] * task["processes_per_node"] > 1
-    if wide:
-        reasons |= dict.fromkeys(("cores_mean", "cores_max"), "tasks have several processes")
+    if processes > 1 and cores:
+        reasons["cores_max"] = SUMMED
     return {
-        "cores_mean": math.fsum(cores) / len(cores) if cores and not wide else None,
-        "cores_max": max(cores, default=None) if not wide else None,
+        "cores_mean": math.fsum(cores) / len(cores) if cores else None,
+        "cores_max": max(cores, default=None) if processes == 1 else None,
     }
 
 
