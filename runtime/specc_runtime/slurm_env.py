@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Dict, Mapping, Optional
 
 _QUEUE_TIMEOUT_S = 10
+_SOON_S = 3
 _SECRET = re.compile("TOKEN|KEY|SECRET|PASSW|JWT|CRED")
 _LIVE_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED")
 
@@ -88,6 +89,14 @@ def _seconds_left(environ: Mapping[str, str], job_id: str) -> Optional[float]:
     return int(end) - time.time() if end.isdigit() else None
 
 
+def ask_time_left(environ: Mapping[str, str]) -> Optional[float]:
+    """Return what Slurm says now of the time left [s]; None when it does not answer soon."""
+    job_id = own_id(environ)
+    if job_id is None:
+        return None
+    return parse_duration(_squeue(job_id, "%L", timeout_s=_SOON_S) or "")
+
+
 def parse_duration(text: str) -> Optional[float]:
     """Turn Slurm's [days-][[hours:]minutes:]seconds into seconds; None for UNLIMITED and noise."""
     match = re.fullmatch(r"(?:(\d+)-)?(?:(?:(\d+):)?(\d+):)?(\d+)", text.strip())
@@ -105,13 +114,13 @@ def job_is_live(job_id: str) -> Optional[bool]:
     return any(line.strip() in _LIVE_STATES for line in state.splitlines())
 
 
-def _squeue(job_id: str, column: str) -> Optional[str]:
+def _squeue(job_id: str, column: str, *, timeout_s: float = _QUEUE_TIMEOUT_S) -> Optional[str]:
     if shutil.which("squeue") is None:
         return None
     command = ["squeue", "-h", "-j", job_id, "-o", column]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_QUEUE_TIMEOUT_S, check=False
+            command, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

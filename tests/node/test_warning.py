@@ -63,6 +63,58 @@ def test_what_runs_is_stopped_when_only_the_grace_time_and_5_s_are_left() -> Non
     assert [deadline(left).is_here() for left in (15.1, 14.9, None)] == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("told", "now", "here"),
+    [
+        (14.0, 600.0, False),  # the limit was raised, or the job was suspended meanwhile
+        (14.0, None, True),  # Slurm says nothing
+        (14.0, 13.0, True),
+        (600.0, 14.0, False),  # nobody asks as long as there is time
+    ],
+)
+def test_slurm_is_asked_again_before_a_launch_stops(
+    told: float, now: float | None, here: bool
+) -> None:
+    end = Deadline(lambda: told, grace_s=10.0, estimate_s=None, ask=lambda: now)
+    assert end.is_here() is here
+
+
+def test_a_task_starts_in_the_time_that_a_job_got_on_top() -> None:
+    end = Deadline(lambda: 100.0, grace_s=10.0, estimate_s=200.0, ask=lambda: 400.0)
+    assert end.no_more() is None
+    assert end.seconds_left() == 400.0
+
+
+def test_a_warning_of_an_end_that_was_moved_up_is_one() -> None:
+    end = Deadline(lambda: 3000.0, grace_s=10.0, estimate_s=None, ask=lambda: 90.0)
+    assert end.takes("SIGUSR1")
+    assert end.no_more() == WARNED
+
+
+def test_a_slurm_that_does_not_answer_is_asked_twice_a_minute_at_most() -> None:
+    asked: list[None] = []
+    end = Deadline(lambda: 14.0, grace_s=10.0, estimate_s=None, ask=lambda: asked.append(None))
+    assert [end.is_here() for _ in range(5)] == [True] * 5
+    assert len(asked) == 1
+
+
+def test_time_in_which_a_job_was_suspended_is_none_of_a_tasks(home: Path) -> None:
+    code = f"end = time.monotonic() + 6.5\nwhile time.monotonic() < end: time.sleep(0.1)\n{RECORD}"
+    bundle = bundles.make_bundle(home / "b", [code], task={"time_limit_s": 4})
+    process = bundles.start(bundle)
+    bundles.wait_for(
+        lambda: _journal(bundle).exists() and "started" in _journal(bundle).read_text()
+    )
+    bundles.wait_for(lambda: "task_started" in _journal(bundle).read_text())
+    task = next(e["pid"] for e in bundles.events(bundle) if e["event"] == "task_started")
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        os.kill(task, number)
+        os.kill(process.pid, number)
+        time.sleep(6 if number == signal.SIGSTOP else 0)
+    process.communicate(timeout=30)
+    assert bundles.states(bundle) == ["completed"]
+
+
 def test_after_the_warning_a_running_task_ends_and_no_other_starts(home: Path) -> None:
     gate = home / "gate"
     code = f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)\n{RECORD}"

@@ -30,6 +30,8 @@ from .usage import Usage
 
 _LOOK_EVERY_S = 1.0
 _SIGNAL_S = 0.2
+# a job that Slurm suspends sleeps with all its tasks
+_SLEPT_S = 5.0
 DISK_FULL = "the disk is full"
 
 
@@ -65,6 +67,7 @@ class Pool:
         self._ended: Dict[int, int] = {}
         self._usage = Usage()
         self._oom = OomCounter()
+        self._looked = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._selector.register(signals.fd, selectors.EVENT_READ)
         self.stopping: Optional[str] = None
@@ -263,20 +266,16 @@ class Pool:
         self._fixtures.look(stopping=self.stopping is not None)
         if self._fixtures.broken is not None:
             self._stop_handing_out(self._fixtures.broken)
+        grace_s, stall_s = self._place.grace_s, self._place.shape["task"].get("stall_limit_s")
         now = time.monotonic()
+        slept_s, self._looked = now - self._looked, now
+        if slept_s > _SLEPT_S and self._running:
+            self._books.log.warning(f"nothing went on here for {slept_s:.0f} s; tasks get it back")
         for running in self._running:
-            if running.stopped_by is None and running.limit is not None and now >= running.limit:
-                running.stop("time_limit", self._place.grace_s)
-            elif running.stopped_by is None and self._is_stalled(running):
-                running.stop("stall_limit", self._place.grace_s)
-            elif running.kill_at is not None and now >= running.kill_at:
-                running.kill()
-                running.kill_at = now + _LOOK_EVERY_S
+            if slept_s > _SLEPT_S:
+                running.put_off(slept_s)
+            running.keep_limits(stall_s, self._books.records(running.slot).size(), grace_s)
         self._books.tick(self._running)
-
-    def _is_stalled(self, running: Running) -> bool:
-        limit_s = self._place.shape["task"].get("stall_limit_s")
-        return running.is_stalled(limit_s, self._books.records(running.slot).size())
 
     def _look_at_the_end(self) -> None:
         if self._end.is_here():

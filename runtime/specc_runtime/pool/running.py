@@ -17,6 +17,7 @@ from ..slots.slots import Slot
 
 _BLOCK = 1 << 16
 _HELLO_S = 60.0
+_KILL_EVERY_S = 1.0
 
 
 @dataclass
@@ -175,6 +176,26 @@ class Running:
         if signs != self._signs:
             self._signs, self._sign_at = signs, time.monotonic()
         return time.monotonic() - self._sign_at >= limit_s
+
+    def keep_limits(self, stall_s: Optional[float], rows_bytes: int, grace_s: float) -> None:
+        """Stop it when its time is over or it is stalled; kill what was asked to stop too long ago.
+
+        stall_s, rows_bytes: as `is_stalled` takes them.
+        """
+        now = time.monotonic()
+        if self.stopped_by is None and self.limit is not None and now >= self.limit:
+            self.stop("time_limit", grace_s)
+        elif self.stopped_by is None and self.is_stalled(stall_s, rows_bytes):
+            self.stop("stall_limit", grace_s)
+        elif self.kill_at is not None and now >= self.kill_at:
+            self.kill()
+            self.kill_at = now + _KILL_EVERY_S
+
+    def put_off(self, seconds: float) -> None:
+        """Give it time back in which it could not run."""
+        self._sign_at += seconds
+        self.limit = None if self.limit is None else self.limit + seconds
+        self.kill_at = None if self.kill_at is None else self.kill_at + seconds
 
     def stop(self, reason: str, grace_s: float) -> None:
         """Ask it to end; `overdue` then tells when to stop asking."""

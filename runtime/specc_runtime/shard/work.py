@@ -23,6 +23,7 @@ from ..signals import Signals, stopped
 from ..slots.gpu_check import crowded, name_by_uuid, occupied, usable
 from ..slots.places import lay_out
 from ..slots.slots import NoDevice, Slot
+from ..slurm_env import ask_time_left
 from .deadline import ENDS, WARNING, Deadline
 from .lease import Lease
 from .setting import Setting
@@ -72,8 +73,7 @@ def work(
         books.gpu_set_aside(gpu, reason)
     sampler = start_sampler(os.path.join(folder, "hardware.jsonl"), log)
 
-    left, estimate_s = setting.allocation.seconds_left, shape["task"]["estimate_s"]
-    end = Deadline(left, grace_s=place.grace_s, estimate_s=estimate_s)
+    end = _deadline(setting, place.grace_s)
 
     def waiting() -> bool:
         return not lease.beat() or signals.waiting() or end.is_here()
@@ -100,6 +100,15 @@ def work(
         if sampler is not None:
             sampler.stop()
     return _outcome(pool, books, signals)
+
+
+def _deadline(setting: Setting, grace_s: float) -> Deadline:
+    return Deadline(
+        setting.allocation.seconds_left,
+        grace_s=grace_s,
+        estimate_s=setting.shape["task"]["estimate_s"],
+        ask=lambda: ask_time_left(os.environ),
+    )
 
 
 def _leaving_s(end: Deadline, grace_s: float) -> Optional[float]:
