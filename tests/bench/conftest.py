@@ -1,4 +1,5 @@
-"""Measure specc itself. Figures go to docs/benchmarks.md; no test here fails for being slow."""
+"""Measure specc itself. Figures go to docs/benchmarks.md; only counts, shares of a core and ratios
+within one run can fail: wall times depend on the machine."""
 
 from __future__ import annotations
 

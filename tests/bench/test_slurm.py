@@ -77,3 +77,4 @@ def test_216_sleeps_as_a_bundle_and_by_hand(benchmark, figure, tmp_path: Path) -
         f"{ratio:.2f} x ({sorted(ours)[1]:.1f} s against {sorted(theirs)[1]:.1f} s)",
         "<= 1.5 x",
     )
+    assert ratio <= 1.5

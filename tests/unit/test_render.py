@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bundling import SETTINGS, a_job_shape, a_plan, a_spec, a_task_shape
 
 from specc.bundling.shell import Directive, directives, shell_value, slurm_time
-from specc.model import EnvironmentFact, Json, Plan
+from specc.model import EnvironmentFact, Fixture, Json, Plan
 from specc.stages.render import render
 
 
@@ -177,6 +178,15 @@ def test_a_container_is_called_with_binds_and_the_driver(tmp_path: Path) -> None
     text = texts(plan)["job.sbatch"]
     assert "image='/i/a b.sif'" in text
     assert 'exec --nv --bind /data --overlay /o.img:ro --bind "$bundle"' in text
+
+
+def test_a_container_sees_the_folder_of_an_mps_daemon(tmp_path: Path) -> None:
+    environment, task = an_environment(image="/i.sif", nv=None), a_task_shape(gpus=0.5)
+    plan = a_plan(tmp_path, environment=environment, task=task)
+    assert "--bind /tmp" not in texts(plan)["job.sbatch"]
+    (shape,) = plan.shapes
+    shape = replace(shape, fixtures=(Fixture(type="mps", options={}),))
+    assert "exec --nv --bind /tmp --bind" in texts(replace(plan, shapes=(shape,)))["job.sbatch"]
 
 
 def test_a_reference_is_called_by_its_digest(tmp_path: Path) -> None:
