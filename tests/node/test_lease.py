@@ -150,6 +150,18 @@ def test_holder_that_slept_learns_that_it_was_replaced(
     assert not held.beat()
 
 
+def test_holder_whose_heart_can_not_be_seen_looks_whether_it_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "BEAT_S", 0.0)
+    held = take(str(tmp_path), NO_JOB)
+    with (tmp_path / "000001" / "heartbeat").open() as unwritable:
+        monkeypatch.setattr(held, "_fd", unwritable.fileno())
+        assert held.beat()
+        (tmp_path / "000002").mkdir()
+        assert not held.beat()
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("1-02:03:04", 93784.0), ("10:00", 600.0), ("59", 59.0), ("UNLIMITED", None), ("", None)],

@@ -40,25 +40,27 @@ class Lease:
         now = time.monotonic()
         if now - self._last < BEAT_S:
             return True
-        # only a holder that slept can have been taken for dead; the look costs a metadata operation
+        # only a holder that was not seen can have been taken for dead; a look costs an operation
         slept = now - self._last > _WATCH_S / 2
         self._last = now
-        self._tick()
+        seen = self._tick()
         return not (
-            slept and os.path.exists(_generation(os.path.dirname(self.path), self.number + 1))
+            (slept or not seen)
+            and os.path.exists(_generation(os.path.dirname(self.path), self.number + 1))
         )
 
     @property
     def number(self) -> int:
         return int(os.path.basename(self.path))
 
-    def _tick(self) -> None:
+    def _tick(self) -> bool:
         self._count += 1
         try:
             os.pwrite(self._fd, f"{self._count:020d}\n".encode(), 0)
             os.fsync(self._fd)
         except OSError:
-            return  # a full disk must not end the run; others may then take the lease over
+            return False  # a full disk must not end the run; others may then take the lease over
+        return True
 
     def release(self) -> None:
         """Give the lease back."""
