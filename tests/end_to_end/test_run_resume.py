@@ -50,7 +50,8 @@ def interrupted(bundle: Path, env: dict[str, str]) -> int:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=30)
+    _, said = process.communicate(timeout=30)
+    assert "finished tasks are kept, and the same command goes on with the rest" in said
     return process.returncode
 
 

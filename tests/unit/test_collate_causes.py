@@ -54,6 +54,8 @@ def test_interruptions_of_tasks_that_completed_later_are_told(tmp_path: Path) ->
     rows = [[entry["text"] for entry in row] for row in interruptions(made.summary)["rows"]]
     assert [row[:5] for row in rows] == [["cancelled", "1", "1", "1", "stopped by SIGTERM"]]
     assert 'id="table-interruptions"' in (made.out / "report.html").read_text()
+    lead = "Attempts of completed tasks that were lost on the way: 1 cancelled."
+    assert lead in (made.out / "insights.md").read_text()
     assert "## Interruptions" in (made.out / "report.md").read_text()
 
 

@@ -6,6 +6,7 @@ Pure: arranges what the summary says; every number in them stands in the summary
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -120,7 +121,12 @@ def _lead(summary: Mapping[str, Json]) -> str:
     states = ("failed", "not_run", "missing", "invalid")
     rest = [f"{done[s]} {s.replace('_', ' ')}" for s in states if done[s]]
     text = f"{done['completed']} of {done['expected']} tasks completed"
-    return f"{text}; {', '.join(rest)}." if rest else f"{text}."
+    text = f"{text}; {', '.join(rest)}." if rest else f"{text}."
+    lost = Counter(one["category"] for one in summary["interruptions"] if one["completed_by"])
+    if not lost:
+        return text
+    causes = ", ".join(f"{count} {category}" for category, count in lost.most_common())
+    return f"{text} Attempts of completed tasks that were lost on the way: {causes}."
 
 
 def _tiles(summary: Mapping[str, Json]) -> list[dict[str, str]]:

@@ -74,8 +74,13 @@ def run(
     wanted = LocalRun(
         bundle=bundle, run_id=chosen_run(run_id), network=network, results=results, again=again
     )
-    with watched_run() as listener:
-        code = run_here(wanted, listener)
+    try:
+        with watched_run() as listener:
+            code = run_here(wanted, listener)
+    except KeyboardInterrupt:
+        note = "interrupted; finished tasks are kept, and the same command goes on with the rest"
+        data = {"error": "interrupted"}
+        return Answer(text="", data=data, code=ExitCode.INTERRUPTED, note=note)
     found = read_status(bundle, run_id=wanted.run_id, results=results)
     return Answer(text=as_text(found), data=status_json(found), code=as_exit_code(code))
 
