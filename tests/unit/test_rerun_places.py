@@ -97,3 +97,25 @@ def test_a_shard_whose_job_waits_in_the_queue_is_left_to_it(
     )
     assert "still running or queued, left out: 1 tasks" in rerun_text(found)
     assert len(the_next(again(bundle.path, include_running=True)).tasks) == 1
+
+
+def test_results_that_are_a_link_stand_in_one_place(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    scratch = tmp_path / "scratch"
+    shutil.move(bundle.path / "results", scratch)
+    (bundle.path / "results").symlink_to(scratch)
+    assert len(the_next(again(bundle.path, scratch)).tasks) == 1
+
+
+def test_a_run_without_a_readable_launch_json_is_that_of_the_bundle_around_it(
+    tmp_path: Path,
+) -> None:
+    bundle = a_study(tmp_path)
+    one_cancelled(bundle)
+    (launch,) = bundle.path.rglob("launch.json")
+    launch.write_text("{")
+    found = again(bundle.path)
+    assert [choice.fate for choice in found.choices] == ["done", "done", "again"]
+    assert [code for code, _ in told(found)] == ["W323"]
+    assert collate([bundle.path], tmp_path / "report").completeness["completed"] == 2

@@ -309,3 +309,20 @@ def test_failed_tasks_are_given_up_or_taken_up_by_the_next_launch(
         else "2 taken up by the next launch"
     )
     assert f"  of the failed, {outlook}" in as_text(status).splitlines()
+
+
+def test_a_damaged_journal_is_named_and_the_others_still_count(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    run = bundle.run()
+    first = run.launch()
+    first.complete(bundle.tasks[0], [process()])
+    first.end()
+    second = run.launch()
+    second.complete(bundle.tasks[1], [process()])
+    (second.path / "events.jsonl").write_text("{]\n")
+    status = told(bundle)
+    assert (status.totals.completed, status.totals.missing) == (1, 2)
+    (named,) = status.damage
+    assert f"{second.path / 'events.jsonl'}:1: " in named
+    assert as_json(status)["damage"] == [named]
+    assert f"  damaged, what only it tells counts as missing: {named}" in as_text(status)

@@ -70,7 +70,7 @@ def read(paths: Sequence[Path]) -> Found:
     runs = []
     places = [*paths, *(source.path for source in above), *_elsewhere(found)]
     for folder in sorted(_runs(places), key=lambda run: (run.bundle_id or "", run.run_id)):
-        source = sources.get(folder.bundle_id or "")
+        source = sources.get(folder.bundle_id or "") or _around(folder, found)
         if source is None:
             damage.append(_stranger(folder))
         else:
@@ -136,9 +136,18 @@ def _runs(paths: Iterable[Path]) -> Iterator[RunFolder]:
     seen = set()
     for path in paths:
         for folder in find_runs(path.resolve()):
-            if folder.path not in seen:
-                seen.add(folder.path)
+            # a bundle's results may be a link to where they really stand
+            place = os.path.realpath(folder.path)
+            if place not in seen:
+                seen.add(place)
                 yield folder
+
+
+def _around(folder: RunFolder, found: Iterable[Source]) -> Source | None:
+    """Return the bundle that a run without a readable launch.json stands in."""
+    above = Path(folder.path).parent.resolve()
+    inside = (each for each in found if (each.path / "results").resolve() == above)
+    return None if folder.bundle_id else next(inside, None)
 
 
 def _source(path: Path) -> Source:

@@ -11,6 +11,8 @@ import typer
 
 from specc.commands.bundles import ResultsPath
 from specc.commands.console import Answer, verb
+from specc.model import Json
+from specc.problems import ExitCode
 
 if TYPE_CHECKING:
     from specc.watching.find import Target
@@ -59,10 +61,12 @@ def _told(targets: tuple[Target, ...], *, check: bool) -> Answer:
     from specc.watching.words import as_text, total_text
 
     found = [status_of(each, check=check) for each in targets]
+    code = ExitCode.BAD_BUNDLE if any(each.damage for each in found) else ExitCode.OK
     if len(found) == 1:
-        return Answer(text=as_text(found[0]), data=status_json(found[0]))
+        return Answer(text=as_text(found[0]), data=status_json(found[0]), code=code)
     blocks = [*(as_text(each) for each in found), total_text(found)]
-    return Answer(text="\n".join(blocks), data={"runs": [status_json(each) for each in found]})
+    data: dict[str, Json] = {"runs": [status_json(each) for each in found]}
+    return Answer(text="\n".join(blocks), data=data, code=code)
 
 
 @verb

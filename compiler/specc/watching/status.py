@@ -74,6 +74,8 @@ class RunStatus:
     """Failed, invalid and missing tasks."""
     given_up: frozenset[str]
     """Failed tasks that no launch takes up by itself: their attempts are used."""
+    damage: tuple[str, ...]
+    """What could not be read, with file and line; tasks that only it tells of count as missing."""
     tasks: Mapping[str, TaskRow]
 
     @property
@@ -108,7 +110,7 @@ def status_of(wanted: Target, *, check: bool = False, ask: bool = True) -> RunSt
         # the queue first: what it calls ended has written its last line by the time it is read
         queue = ask_queue(jobs.ids) if ask else NOT_ASKED
         scripts = scripts_of(predicate["shapes"])
-        state = fold(wanted.folder, rows, check=check, scripts=scripts)
+        state = fold(wanted.folder, rows, check=check, scripts=scripts, go_on=True)
         rules = predicate["on_failure"]
         given_up = frozenset(
             row.task_id for row in rows if is_given_up(row, state.tasks[row.task_id], rules)
@@ -130,6 +132,7 @@ def status_of(wanted: Target, *, check: bool = False, ask: bool = True) -> RunSt
             task for task in state.tasks.values() if task.state in ("failed", "invalid", "missing")
         ),
         given_up=given_up,
+        damage=tuple(str(wrong) for wrongs in state.damage.values() for wrong in wrongs),
         tasks={row.task_id: row for row in rows},
     )
 

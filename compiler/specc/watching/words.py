@@ -30,6 +30,7 @@ def as_json(status: RunStatus) -> dict[str, Json]:
         "results": str(status.target.folder),
         **asdict(sums),
         "given_up": len(status.given_up),
+        "damage": list(status.damage),
         "invalid": sums.invalid if status.checked else None,
         "invalid_reason": None if status.checked else _NOT_CHECKED,
         "percent": round(sums.percent, 1),
@@ -81,6 +82,8 @@ def as_text(status: RunStatus, *, most: int = 20) -> str:
     lines += _capped(
         [f"  {_task_line(task, status.tasks)}" for task in failed], most, "failed tasks"
     )
+    damaged = [f"  damaged, what only it tells counts as missing: {each}" for each in status.damage]
+    lines += _capped(damaged, most, "damaged files")
     if status.target.other_runs:
         lines.append(f"  other runs here: {', '.join(status.target.other_runs)}")
     return "\n".join(lines)
