@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,24 @@ def test_one_task_by_hand_has_the_devices_of_its_allocation(slurm: Slurm, tmp_pa
     assert runs_in["slot"]["gpu"] == "0"
     assert runs_in["variables"]["CUDA_VISIBLE_DEVICES"] == "0"
     assert not list((bundle / "results").glob("r1/*/launch-*"))
+
+
+def test_a_shell_in_an_allocation_has_its_terminal_and_devices(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    bundle, told, user = compiled(tmp_path, DEVICES), tmp_path / "told", tmp_path / "user"
+    user.write_text(
+        f'#!/bin/sh\ntest -t 0 && echo "$CUDA_VISIBLE_DEVICES $SPECC_TASK_ID" >"{told}"\nexit 7\n'
+    )
+    user.chmod(0o755)
+    task = json.loads((bundle / "tasks.jsonl").read_text().splitlines()[0])["task_id"]
+    spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    ended = shell(
+        slurm, sys.executable, "-c", spawn, "salloc", "--gpus=1",
+        "bash", bundle / "job.sbatch", "--task", task, "--shell", cwd=bundle, SHELL=str(user),
+    )  # fmt: skip
+    assert ended.returncode == 7, ended.stdout + ended.stderr
+    assert told.read_text() == f"0 {task}\n"
 
 
 DEVICES = """\
