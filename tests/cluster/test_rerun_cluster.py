@@ -38,8 +38,7 @@ def test_a_dead_node_and_a_cancelled_element_are_healed_by_the_next_bundle(
         found = json.loads(specc("rerun", bundle, "--json"))
         assert {t["axes"]["left"]: (t["fate"], t["cause"]) for t in found["tasks"]} == {
             2: ("again", "node"),
-            # scancel and preemption reach a step as one and the same signal
-            3: ("again", "preempted"),
+            3: ("again", "cancelled"),
         }
         child = Path(found["bundle"])
         gate.touch()
