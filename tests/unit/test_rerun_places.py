@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from reruns import a_study, again, done, the_next
+from reruns import CLUSTER, a_study, again, done, failed_all, the_next
 from results import ABundle
 
 from specc.collate.pipeline import collate
@@ -119,3 +119,19 @@ def test_a_run_without_a_readable_launch_json_is_that_of_the_bundle_around_it(
     assert [choice.fate for choice in found.choices] == ["done", "done", "again"]
     assert [code for code, _ in told(found)] == ["W323"]
     assert collate([bundle.path], tmp_path / "report").completeness["completed"] == 2
+
+
+def test_no_hint_advises_to_repeat_what_no_limit_allows(tmp_path: Path) -> None:
+    rule = "on_failure: {oom_host: {task.memory: x8, attempts: 5}}\n"
+    bundle = a_study(tmp_path, CLUSTER, rule)
+    failed_all(bundle, "oom_host")
+    found = again(bundle.path, give_up_capped=True)
+    assert {choice.fate for choice in found.choices} == {"given_up"}
+    assert "--again" not in rerun_text(found)
+
+
+def test_a_cure_of_what_was_open_says_so(tmp_path: Path) -> None:
+    rule = "on_failure: {oom_host: {task.memory: 2GiB}}\n"
+    bundle = a_study(tmp_path, rule, task="task: {estimate: 1min}\n")
+    failed_all(bundle, "oom_host")
+    assert "task.memory open → 2GiB" in rerun_text(again(bundle.path, dry_run=True))

@@ -25,10 +25,12 @@ class Change:
 
     resource: str
     old: float
+    """0 where the spec left it open."""
     new: float
 
     def __str__(self) -> str:
-        return f"{self.resource} {amount(self.resource, self.old)} → {self.new_text}"
+        before = amount(self.resource, self.old) if self.old else "open"
+        return f"{self.resource} {before} → {self.new_text}"
 
     @property
     def new_text(self) -> str:

@@ -29,7 +29,7 @@ def rerun_text(found: Rerun) -> str:
         some = [choice for choice in found.choices if choice.fate == fate]
         if some:
             lines += ["", f"{title}: {len(some)} tasks", *_reasons(some)]
-    if any(choice.fate == "given_up" for choice in found.choices):
+    if any(choice.fate == "given_up" and choice.cap is None for choice in found.choices):
         lines.append("  --again runs them once more")
     if found.lender is not None:
         lines += ["", f"thin: keep it beside {found.lender}, or set SPECC_PARENT to that folder"]

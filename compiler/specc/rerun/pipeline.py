@@ -167,7 +167,7 @@ def _capped(choice: Choice, parent: Parent, shop: Workshop) -> Choice:
 def _given_up(choice: Choice) -> Choice:
     if choice.cap is None:
         return choice
-    return replace(choice, fate="given_up", reason=_over(choice), made=(), cap=None)
+    return replace(choice, fate="given_up", reason=_over(choice), made=())
 
 
 def _over(choice: Choice) -> str:
@@ -195,7 +195,7 @@ def _beyond(choices: Iterable[Choice], parent: Parent) -> Iterator[Problem]:
         yield warning("W320", message, mark=None, path="cluster", hint=None)
     over: dict[tuple[str, str], list[TaskHistory]] = defaultdict(list)
     for choice in choices:
-        if choice.cap is not None:
+        if choice.cap is not None and choice.fate == "again":
             over[(choice.cause, _over(choice))].append(choice.task)
     for (cause, text), tasks in over.items():
         ids = ", ".join(task.row.task_id for task in tasks[:_MOST_NAMED])
