@@ -59,6 +59,14 @@ def test_an_allocation_runs_them_on_its_node(slurm: Slurm, bundle: Path) -> None
     assert launch(bundle, "1-cpu-0000")["slurm"]["SLURM_STEP_NODELIST"] == slurm.nodes[1]
 
 
+def test_an_allocation_of_two_components_runs_them_in_the_first(slurm: Slurm, bundle: Path) -> None:
+    nodes = slurm.nodes
+    both = ("-c1", "-w", nodes[1], ":", "-c1", "-w", nodes[2])
+    ended = shell(slurm, "salloc", *both, "bash", "job.sbatch", cwd=bundle)
+    assert ended.returncode == 0, ended.stderr
+    assert launch(bundle, "1-cpu-0000")["slurm"]["SLURM_STEP_NODELIST"] == nodes[1]
+
+
 def test_a_step_runs_them_where_it_is(slurm: Slurm, bundle: Path) -> None:
     ended = shell(slurm, "srun", "-c1", "--job-name=mine", "bash", "job.sbatch", cwd=bundle)
     assert ended.returncode == 0, ended.stderr
