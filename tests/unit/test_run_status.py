@@ -267,6 +267,13 @@ def test_the_newest_run_is_meant(tmp_path: Path) -> None:
     assert target(bundle.path, run_id="r2").run_id == "r2"
 
 
+def test_a_run_that_is_not_there_is_no_run_without_results(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    bundle.run("r1").launch()
+    with pytest.raises(BundleInvalid, match="there is no run r3"):
+        find_targets([bundle.path], run_id="r3")
+
+
 def test_a_path_without_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleInvalid, match="no bundle at"):
         find_targets([tmp_path])

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from specc.bundle_folders import bundles_at
 from specc.collate.values import Damage, ResultsInvalid, Source
 from specc.model import Json
 from specc_runtime.contract import fields
@@ -20,9 +21,6 @@ from specc_runtime.contract.manifest import COMPILE_INFO, MANIFEST, read_manifes
 from specc_runtime.contract.runs import JOURNAL, LaunchState, RunState, TaskState, fold
 from specc_runtime.contract.slurm import scripts_of
 from specc_runtime.contract.tasks import TaskRow, parse_tasks
-
-_LEVELS_UP = 4
-"""From a launch folder up to the bundle: shard, run, results, bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def read(paths: Sequence[Path]) -> Found:
             raise ResultsInvalid(
                 f"{path} is not a folder", hint="give bundles, their results, or both"
             )
-    given = list(map(_source, _bundles(paths)))
+    given = [_source(path.resolve()) for path in bundles_at(paths)]
     above = _parents_beside(given)
     found = sorted([*given, *above], key=lambda source: source.bundle_id)
     sources = {source.bundle_id: source for source in found}
@@ -78,20 +76,6 @@ def read(paths: Sequence[Path]) -> Found:
     _refuse_two_places(runs)
     _refuse_copies(runs)
     return Found(sources=tuple(sources.values()), runs=tuple(runs), damage=tuple(damage))
-
-
-def _bundles(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each bundle once: given, just below, or the one that given results stand in."""
-    seen = set()
-    for path in paths:
-        start = path.resolve()
-        above = [start, *list(start.parents)[:_LEVELS_UP]]
-        around = [folder for folder in above if (folder / MANIFEST).is_file()][:1]
-        below = [] if around else sorted(f.parent for f in start.glob(f"*/{MANIFEST}"))
-        for folder in (*around, *below):
-            if folder not in seen:
-                seen.add(folder)
-                yield folder
 
 
 def _parents_beside(given: Sequence[Source]) -> list[Source]:

@@ -90,10 +90,11 @@ def rerun(
     with bars() as progress:
         made = compile_rerun(wanted, progress=progress)
     said, data = rerun_text(made), rerun_json(made)
-    if made.path is None:
+    if dry_run:
         return Answer(text=said, data=data, problems=made.problems)
-    # the folder alone on stdout, as compile does it: next=$(specc rerun BUNDLE)
-    return Answer(text=str(made.path), data=data, problems=made.problems, note=said)
+    # the folder alone on stdout, or nothing, as compile does it: next=$(specc rerun BUNDLE)
+    folder = "" if made.path is None else str(made.path)
+    return Answer(text=folder, data=data, problems=made.problems, note=said)
 
 
 def _counts(completeness: Mapping[str, Json]) -> str:

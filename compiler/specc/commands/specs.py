@@ -143,7 +143,8 @@ def compile_(
                 progress=progress,
             )
     except NothingLeft as reason:
-        return Answer(text=str(reason), data={"bundle": None, "bundle_id": None})
+        # nothing on stdout, where a folder would stand: bundle=$(specc compile SPEC)
+        return Answer(text="", data={"bundle": None, "bundle_id": None}, note=str(reason))
     data = {"bundle": str(made.path), "bundle_id": made.bundle_id}
     return Answer(text=str(made.path), data=data, problems=made.problems)
 

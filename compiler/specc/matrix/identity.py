@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from specc.bundling.canonical import canonical, canonical_fast
 from specc.language.defaults import choose_branch
-from specc.model import Json, TaskShape
+from specc.model import Json, Plan, TaskShape
 
 ID_DIGITS = 16
 
@@ -188,3 +188,13 @@ def _numbers(value: Json) -> Json:
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     return value
+
+
+def conditions(plan: Plan) -> dict[str, str]:
+    """Return the condition of each task of a plan that runs, by task_id."""
+    return {
+        task_id: shape.condition_id
+        for shape in plan.shapes
+        for shard in shape.shards
+        for task_id in shard.task_ids
+    }

@@ -13,6 +13,7 @@ from specc.collate.lineage import lineage_of, newest
 from specc.collate.pipeline import settle
 from specc.collate.read import read
 from specc.collate.values import ResultsInvalid
+from specc.matrix.identity import conditions
 from specc.model import Expansion, Json, Plan
 from specc.problems import Problem, warning
 from specc.rerun.history import journals_sha256
@@ -57,12 +58,7 @@ class Grown:
 
         plan: of all tasks, as if none were done.
         """
-        now = {
-            task_id: shape.condition_id
-            for shape in plan.shapes
-            for shard in shape.shards
-            for task_id in shard.task_ids
-        }
+        now = conditions(plan)
         moved = [
             task_id
             for task_id, condition in now.items()

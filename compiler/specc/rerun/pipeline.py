@@ -12,6 +12,7 @@ from pathlib import Path
 
 from specc.collate.read import Run
 from specc.kinds import plan_room
+from specc.matrix.identity import conditions
 from specc.model import Expansion, Json, Plan
 from specc.problems import Problem, error, stop_on_errors, warning
 from specc.progress import Progress
@@ -212,12 +213,7 @@ def _beyond(choices: Iterable[Choice], parent: Parent) -> Iterator[Problem]:
 
 def _other_conditions(going: Sequence[Choice], plan: Plan) -> Iterator[Problem]:
     """Yield a warning where tasks without a cure would be measured under another condition."""
-    now = {
-        task_id: shape.condition_id
-        for shape in plan.shapes
-        for shard in shape.shards
-        for task_id in shard.task_ids
-    }
+    now = conditions(plan)
     moved = [
         choice.task.row.task_id
         for choice in going

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from specc.bundle_folders import bundles_at
 from specc.problems import BundleInvalid
 from specc_runtime.contract.fields import Damage
 from specc_runtime.contract.launches import find_runs
 from specc_runtime.contract.manifest import MANIFEST, manifest_id
 
 FIRST_RUN = "r1"
-_LEVELS_UP = 4
-"""From a launch folder up to the bundle: shard, run, results, bundle."""
 _NUMBERED = re.compile(r"r([0-9]+)")
 _HINT = "give the folder that `specc compile` printed, or results together with their bundle"
 
@@ -64,7 +63,7 @@ def find_targets(
     for path in paths:
         if not path.exists():
             raise BundleInvalid(f"there is no {path}", hint=_HINT)
-    known = {_bundle_id(path): path for path in _bundles(paths)}
+    known = {_bundle_id(path): path for path in bundles_at(paths)}
     found: dict[Path, Target] = {}
     told_runs: set[str] = set()
     for path in paths:
@@ -72,14 +71,21 @@ def find_targets(
             found.setdefault(each.folder, each)
             told_runs.add(each.bundle_id)
     for path in paths:
-        for bundle in _bundles([path]):
+        for bundle in bundles_at([path]):
             bundle_id = _bundle_id(bundle)
             if bundle_id not in told_runs:
                 each = target(bundle, run_id=run_id, results=results)
                 found.setdefault(each.folder, each)
     if not found:
         raise BundleInvalid(f"no bundle at {', '.join(map(str, paths))}", hint=_HINT)
+    _refuse_unknown_run(run_id, found.values())
     return tuple(found.values())
+
+
+def _refuse_unknown_run(run_id: str | None, targets: Collection[Target]) -> None:
+    there = sorted({name for each in targets for name in each.other_runs})
+    if run_id is not None and there and not any(each.folder.is_dir() for each in targets):
+        raise BundleInvalid(f"there is no run {run_id}", hint=f"there are {', '.join(there)}")
 
 
 def _runs_given(path: Path, known: dict[str, Path], run_id: str | None) -> Iterator[Target]:
@@ -128,20 +134,6 @@ def _run_names(root: Path) -> list[str]:
         return number is not None, int(number.group(1)) if number else 0, name
 
     return sorted(names, key=order)
-
-
-def _bundles(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each bundle once: given, the one that given results stand in, or just below."""
-    seen = set()
-    for path in paths:
-        start = path.resolve()
-        above = [start, *list(start.parents)[:_LEVELS_UP]]
-        around = [folder for folder in above if (folder / MANIFEST).is_file()][:1]
-        below = [] if around else sorted(file.parent for file in start.glob(f"*/{MANIFEST}"))
-        for folder in (*around, *below):
-            if folder not in seen:
-                seen.add(folder)
-                yield path if folder == start else folder
 
 
 def _bundle_id(bundle: Path) -> str:
