@@ -99,13 +99,16 @@ def test_a_slurm_that_does_not_answer_is_asked_twice_a_minute_at_most() -> None:
 
 
 def test_time_in_which_a_job_was_suspended_is_none_of_a_tasks(home: Path) -> None:
-    code = f"end = time.monotonic() + 6.5\nwhile time.monotonic() < end: time.sleep(0.1)\n{RECORD}"
+    waits = "while time.monotonic() < end: time.sleep(0.1)"
+    code = f"end = time.monotonic() + 6.5\n{RECORD}\n{waits}"
     bundle = bundles.make_bundle(home / "b", [code], task={"time_limit_s": 4})
     process = bundles.start(bundle)
     bundles.wait_for(
         lambda: _journal(bundle).exists() and "started" in _journal(bundle).read_text()
     )
-    bundles.wait_for(lambda: "task_started" in _journal(bundle).read_text())
+    # the task's own clock has to run before it is stopped
+    records = _journal(bundle).parent
+    bundles.wait_for(lambda: any("metric" in f.read_text() for f in records.glob("records.*")))
     task = next(e["pid"] for e in bundles.events(bundle) if e["event"] == "task_started")
     for number in (signal.SIGSTOP, signal.SIGCONT):
         os.kill(task, number)
