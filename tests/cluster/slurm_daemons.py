@@ -68,10 +68,9 @@ def stop(daemons: Iterable[Daemon]) -> None:
         for daemon in asked:
             kill(daemon, signal.SIGKILL)
         wait_until(lambda: not any(daemon.alive() for daemon in asked), _STOP_S)
-    for daemon in asked:
-        process = _OURS.pop(daemon.pid, None)
-        if process is not None:
-            process.wait()
+    # those that were killed one by one before are waited for as well
+    for pid in [pid for pid, process in _OURS.items() if process.poll() is not None]:
+        del _OURS[pid]
 
 
 def kill(daemon: Daemon, number: signal.Signals) -> None:

@@ -274,7 +274,9 @@ class Pool:
         for running in self._running:
             if slept_s > _SLEPT_S:
                 running.put_off(slept_s)
-            running.keep_limits(stall_s, self._books.records(running.slot).size(), grace_s)
+            # a look at the file may be a question to a server
+            rows_bytes = 0 if stall_s is None else self._books.records(running.slot).size()
+            running.keep_limits(stall_s, rows_bytes, grace_s)
         self._books.tick(self._running)
 
     def _look_at_the_end(self) -> None:
