@@ -45,6 +45,7 @@ on_failure:
 task: {{cpus: 1, memory: 64MiB, estimate: 1s, time_limit: 1min}}
 job: {{cpus_per_node: 2, time_limit: 10min, max_running: {elements}}}
 """
+_GHOST_S = 15.0
 KINDS = ("program", "attempt", "pool", "step", "script", "node", "requeue", "cancel")
 """What is struck: a process of that role, a whole node, or a job by its owner's command."""
 
@@ -60,6 +61,8 @@ class Soak:
     kills: Counter[str] = field(default_factory=Counter)
     jobs: list[str] = field(default_factory=list)
     runs: int = 1
+    ghosts: int = 0
+    """Jobs that Slurm called running though nothing of them was left; they had to be cancelled."""
     complaints: list[str] = field(default_factory=list)
     """What was wrong with the runs so far; empty when nothing was."""
 
@@ -67,6 +70,7 @@ class Soak:
         self.rows: tuple[TaskRow, ...] = read_tasks(self.bundle)
         self._chance = random.Random(self.seed)
         self._completed: set[str] = set()
+        self._last_sign = time.monotonic()
 
     @property
     def run(self) -> Path:
@@ -152,14 +156,20 @@ class Soak:
     def _keep_going(self) -> None:
         """Do what a user does: start waiting elements, and resume once all have ended."""
         queued = self._queue()
+        running = [element for element, state in queued if state == "RUNNING"]
         for element, state in queued:
             if state == "PENDING":
                 # this Slurm lets a requeued job wait for two minutes
-                self.slurm.ask(
-                    "scontrol", "update", f"jobid={element}", "StartTime=now", check=False
-                )
+                start = ("scontrol", "update", f"jobid={element}", "StartTime=now")
+                self.slurm.ask(*start, check=False)
         if not queued:
             self._submit("--resume")
+        if not running or self._processes()["pool"]:
+            self._last_sign = time.monotonic()
+        elif time.monotonic() - self._last_sign > _GHOST_S:
+            # srun may wait for ever for a step whose manager was killed, though its work is over
+            self.slurm.ask("scancel", *running)
+            self.ghosts += len(running)
 
     def _submit(self, *options: str) -> None:
         words = ("./submit.sh", *options)

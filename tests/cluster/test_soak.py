@@ -25,6 +25,7 @@ def test_nothing_completed_is_lost_or_doubled(slurm: Slurm, tmp_path: Path) -> N
     while sum(soak.kills.values()) < KILLS and time.monotonic() < end:
         soak.strike()
     assert soak.finish(seconds=90), soak.situation()
-    print(f"seed {SEED}: {dict(soak.kills)}, {soak.runs} runs, {len(soak.jobs)} submissions")
+    told = f"{soak.runs} runs, {len(soak.jobs)} submissions, {soak.ghosts} ghosts cancelled"
+    print(f"seed {SEED}: {dict(soak.kills)}, {told}")
     assert soak.complaints == []
     assert sum(soak.kills.values()) >= KILLS, "time was over before enough was killed"
