@@ -35,6 +35,10 @@ def test_numbers_have_three_digits(value: float | None, text: str):
     assert sentences.number(value) == text
 
 
+def test_a_large_factor_is_no_unit():
+    assert [sentences.times(ratio) for ratio in (2.5, 449.2e9)] == ["2.5", "4.49 × 10¹¹"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

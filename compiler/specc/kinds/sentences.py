@@ -61,13 +61,22 @@ def number(value: float | None) -> str:
         power = min(int(math.log10(abs(value) * (1 + 1e-9)) // 3) * 3, 12)
         return f"{number(value / 10**power)} {_BIG[power]}"
     if value != 0 and not 1e-4 <= abs(value) < 1e6:
-        mantissa, _, exponent = f"{value:.2e}".partition("e")
-        return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
+        return _with_power(value)
     if 0 < abs(value) < 1:
         return f"{value:.3g}"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def times(ratio: float) -> str:
+    """Return a factor with three significant digits; a large one with a power, not a prefix."""
+    return _with_power(ratio) if ratio >= 1e6 else number(ratio)
+
+
+def _with_power(value: float) -> str:
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
 
 
 def plot_unit(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[str, float]:
@@ -184,7 +193,7 @@ def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> F
         return Finding(title=str(metric["label"]), text=text, cells=cells)
     low, high = sorted(c["metrics"][name]["value"] for c in found)
     ratio = high / low if low > 0 else math.inf
-    factor = f", a factor of {number(ratio)}" if math.isfinite(ratio) else ""
+    factor = f", a factor of {times(ratio)}" if math.isfinite(ratio) else ""
     if apart(best, worst, name):
         sure = "Their 95 % intervals don't overlap."
     elif None in (best["metrics"][name]["low"], worst["metrics"][name]["low"]):
