@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 SPECC := $(BIN)/specc
 # The CPU build where the machine's pip knows one, the default build elsewhere.
 TORCH := torch==2.13.0
-# munge and Slurm: the tests run bundles under a Slurm of their own; one of them has its accounting
-SYSTEM_PACKAGES := openssl strace munge slurmctld slurmd slurm-client \
+# munge and Slurm: the tests run bundles under a Slurm of their own; one of them has its accounting.
+# Chromium: the report is looked at in a real browser.
+SYSTEM_PACKAGES := openssl strace chromium munge slurmctld slurmd slurm-client \
   slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core
 OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.

@@ -17,12 +17,14 @@ DESK_LIBRARIES = {
         "specc.language.settings_check",
         "specc.packing.resource_check",
     ),
-    "markupsafe": ("specc.collate.html",),
-    "jinja2": ("specc.stages.render", "specc.collate.*", "specc.kinds.*"),
+    "markupsafe": ("specc.reporting.*",),
+    "jinja2": ("specc.stages.render", "specc.reporting.*", "specc.kinds.*"),
     "rfc8785": ("specc.bundling.canonical",),
-    "polars": ("specc.collate.*", "specc.analysis.*", "specc.kinds.*"),
-    "altair": ("specc.collate.*", "specc.kinds.*"),
-    "vl_convert": ("specc.collate.*",),
+    "polars": ("specc.collate.*", "specc.analysis.*", "specc.kinds.*", "specc.exporting.*"),
+    "altair": ("specc.reporting.*", "specc.kinds.*"),
+    "vl_convert": ("specc.reporting.*",),
+    "typst": ("specc.reporting.*",),
+    "pptx": ("specc.reporting.*",),
     "uv": ("specc.locking.*",),
     "packaging": ("specc.locking.*",),
 }
@@ -31,12 +33,20 @@ NODE_LIBRARIES = {
     "transformers": ("specc_runtime.ml.*", "specc_runtime.kinds.*"),
     "tokenizers": ("specc_runtime.ml.*", "specc_runtime.kinds.*"),
     "safetensors": ("specc_runtime.ml.*", "specc_runtime.kinds.*"),
-    "numpy": ("specc_runtime.ml.*", "specc_runtime.kinds.*"),
     "pynvml": ("specc_runtime.sensors.*",),
     "psutil": ("specc_runtime.sensors.*", "specc_runtime.ml.*"),
     "pyRAPL": ("specc_runtime.sensors.*",),
 }
-LIBRARIES = DESK_LIBRARIES | NODE_LIBRARIES
+# both places compute with it
+SHARED_LIBRARIES = {
+    "numpy": (
+        "specc.analysis.*",
+        "specc.collate.*",
+        "specc_runtime.ml.*",
+        "specc_runtime.kinds.*",
+    ),
+}
+LIBRARIES = DESK_LIBRARIES | NODE_LIBRARIES | SHARED_LIBRARIES
 OWN = {*sys.stdlib_module_names, "specc", "specc_runtime", "__future__"}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 from results import a_bundle, metric
 
-from specc.collate.failure_tables import causes, interruptions, last_words
 from specc.collate.pipeline import collate, collate_data
+from specc.reporting.failure_tables import causes, interruptions, last_words
 
 SACCT = """\
 JobID|State|ExitCode|Partition|ElapsedRaw|CPUTimeRAW|AllocTRES|NodeList|MaxRSS

@@ -8,7 +8,7 @@ import pytest
 from results import ALaunch, a_bundle, metric
 
 from specc.collate.pipeline import collate, collate_data
-from specc.collate.surroundings import incident_table
+from specc.reporting.incident_tables import incident_table
 
 
 def without_mps(launch: ALaunch) -> None:

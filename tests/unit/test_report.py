@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 from results import a_bundle, metric, process
 from results_inference import a_study
 
-from specc.collate.figures import drawing
-from specc.collate.notes import with_notes
 from specc.collate.pipeline import collate
 from specc.collate.rooms import report_room
+from specc.reporting.figures import drawing
+from specc.reporting.notes import with_notes
 from specc.resources import folder
 
 HOSTILE = '</script><script>alert("x")</script> | <b>&amp; ümlaut'

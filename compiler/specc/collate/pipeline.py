@@ -136,8 +136,8 @@ def _write_results(out: Path, summary: Json) -> list[Path]:
 
 
 def _write_reports(out: Path, summary: Json) -> list[Path]:
-    from specc.collate.figures import draw
-    from specc.collate.report import report_files
+    from specc.reporting.figures import draw
+    from specc.reporting.report import report_files
 
     figures = draw(summary, report_room(summary["kind"]))
     written = [export.write_bytes(out / name, data) for name, data in figures.files.items()]

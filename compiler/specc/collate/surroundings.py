@@ -10,20 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from specc.collate.read import Found, Run
-from specc.collate.tabulate import Table, column, entry, table
-from specc.kinds.sentences import visible
 from specc.model import Json
 from specc_runtime.contract.launches import node_name
 from specc_runtime.contract.states import LaunchState
-
-_WORDS = {
-    "shared": "GPUs shared without its help",
-    "failed": "failed",
-    "restarted": "started again",
-    "set_aside": "set aside",
-}
-"""What can happen, in the words of a table."""
-_MOST_HOSTS = 3
 
 
 def surroundings(found: Found) -> dict[str, Json]:
@@ -81,40 +70,3 @@ def _failure(detail: Any) -> dict[str, Json]:
     if sharing is None:
         return {"what": "failed", "message": reason}
     return {"what": "shared", "message": f"{sharing}: {reason}"}
-
-
-def incident_table(summary: Mapping[str, Json]) -> Table:
-    """Return one row for each thing that happened, with the launches and nodes it happened in."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Json]]] = {}
-    for one in summary["incidents"]:
-        key = (str(one["what"]), str(one["subject"]), str(one["message"]))
-        groups.setdefault(key, []).append(one)
-    rows = []
-    for (what, subject, message), members in groups.items():
-        hosts = list(dict.fromkeys(str(one["host"]) for one in members if one["host"]))
-        more = f" (and {len(hosts) - _MOST_HOSTS} more)" if len(hosts) > _MOST_HOSTS else ""
-        launches = {(one["bundle_id"], one["run_id"], one["launch"]) for one in members}
-        rows.append(
-            [
-                entry(subject),
-                entry(_WORDS[what]),
-                entry(visible(message)),
-                entry(str(len(launches)), sort=len(launches)),
-                entry("; ".join(hosts[:_MOST_HOSTS]) + more or "–"),
-            ]
-        )
-    names = ("fixture or GPU", "what", "why", "launches", "nodes")
-    return table([column(name, numeric=name == "launches") for name in names], rows)
-
-
-def sharing_warnings(summary: Mapping[str, Json]) -> list[str]:
-    """Return what a reader must know of GPUs that were not shared as the spec asks."""
-    launches = {
-        (one["bundle_id"], one["run_id"], one["launch"])
-        for one in summary["incidents"]
-        if one["what"] == "shared"
-    }
-    if not launches:
-        return []
-    count = "1 launch" if len(launches) == 1 else f"{len(launches)} launches"
-    return [f"In {count} tasks had their GPUs without the MPS daemon that the spec asks for."]

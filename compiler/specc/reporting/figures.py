@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from specc.collate import themes
 from specc.collate.cells import unlike
 from specc.kinds.base import Figure, ReportRoom
 from specc.kinds.sentences import is_number, quantity
 from specc.model import Json
+from specc.reporting import themes
 from specc.resources import template_folder
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from specc.collate import dictionary, failure_tables, sizing_table, tabulate
-from specc.collate.figures import Drawings
-from specc.collate.machines import machines
-from specc.collate.surroundings import incident_table, sharing_warnings
 from specc.kinds.base import ReportRoom
 from specc.kinds.sentences import point, visible
 from specc.model import Json
+from specc.reporting import dictionary, failure_tables, sizing_table, tabulate
+from specc.reporting.figures import Drawings
+from specc.reporting.incident_tables import incident_table, sharing_warnings
+from specc.reporting.machines import machines
 from specc.resources import template_folder
 
 
@@ -25,7 +25,7 @@ def report_files(
     summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings
 ) -> dict[str, str]:
     """Return file name -> text of every document."""
-    from specc.collate.html import page_assets
+    from specc.reporting.html import page_assets
 
     page = _page(summary, room, drawings)
     return {

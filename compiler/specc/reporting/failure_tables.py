@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specc.collate.tabulate import DASH, Table, column, entry, table
 from specc.kinds.sentences import point, visible
 from specc.model import Json
+from specc.reporting.tabulate import DASH, Table, column, entry, table
 
 _MOST_TAILS = 20
 _TAIL_LINES = 8

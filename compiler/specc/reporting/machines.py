@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from specc.collate.tabulate import DASH
 from specc.kinds.sentences import quantity
 from specc.model import Json
+from specc.reporting.tabulate import DASH
 
 
 def machines(summary: Mapping[str, Json]) -> list[dict[str, Json]]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from specc.collate.notes import with_notes
 from specc.kinds.sentences import number, quantity
 from specc.language.units import format_duration
 from specc.model import Json
 from specc.pilot.verdict import shown
+from specc.reporting.notes import with_notes
 
 DASH = "–"
 _COLUMNS = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from specc.collate import themes
-from specc.collate.figures import Drawings, vega_lite_version
 from specc.model import Json
+from specc.reporting import themes
+from specc.reporting.figures import Drawings, vega_lite_version
 from specc.resources import template_folder
 
 

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specc.collate.notes import CURED, cured_text, with_notes
 from specc.kinds.sentences import DIMENSIONLESS, is_number, number, point, quantity, visible
 from specc.model import Json
+from specc.reporting.notes import CURED, cured_text, with_notes
 
 DASH = "–"
 MOST_ROWS = 1000
