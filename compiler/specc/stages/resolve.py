@@ -19,6 +19,7 @@ from specc.language.semantics import (
     check_placeholders,
 )
 from specc.matrix.checks import check_matrix, check_only
+from specc.matrix.load_checks import check_load
 from specc.matrix.points import axes_of
 from specc.model import Document, Json, Spec
 from specc.packing.fixtures import check_fixtures
@@ -64,6 +65,7 @@ def _problems(spec: Spec) -> Iterator[Problem]:
     data, document = spec.data, spec.document
     axes = axes_of(data)
     yield from check_matrix(data, document)
+    yield from check_load(data, document)
     yield from check_only(spec.only, axes)
     names = [axis.name for axis in axes]
     yield from check_placeholders(data, names, spec.settings_schema, document)

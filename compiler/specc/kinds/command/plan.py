@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from specc.kinds.base import settled
+from specc.language.semantics import dotted
+from specc.language.suggest import did_you_mean
 from specc.model import Fixture, Json, Mark, Spec
 from specc.problems import Problem, error, warning
 
@@ -19,6 +21,8 @@ MEASURES = False
 WIDE = True
 RUNTIME_ROOMS = ("kinds/command",)
 
+PROCESS_METRICS = ("process.wall_s", "process.cpu_s", "process.max_rss_bytes")
+"""What comes with every run, declared or not."""
 RESERVED = ("TASK_ID", "REPETITION", "BUNDLE", "SCRATCH", "CODE", "RUN", "RESULTS", "ENV_DIR")
 
 
@@ -31,6 +35,7 @@ def check(spec: Spec) -> Iterator[Problem]:
     """Yield wrong regular expressions, parameters that collide, and folders that do not exist."""
     settings = spec.data.get("settings", {})
     yield from _check_metrics(spec, settled(settings.get("metrics")))
+    yield from _check_analysis(spec, settled(settings.get("metrics")))
     yield from _check_parameters(spec, settled(settings.get("parameters")))
     if settings.get("workdir") == "code" and not spec.data.get("code"):
         yield error(
@@ -86,6 +91,28 @@ def _check_metrics(spec: Spec, metrics: Mapping[str, Json]) -> Iterator[Problem]
                     path=".".join(place),
                     hint="put the number in parentheses: 'rate: ([0-9.]+)'",
                 )
+
+
+def _check_analysis(spec: Spec, declared: Mapping[str, Json]) -> Iterator[Problem]:
+    """Yield metrics of the analysis that no run will have."""
+    known = (*declared, *PROCESS_METRICS)
+    analysis = settled(spec.data.get("analysis"))
+    named: list[tuple[tuple[str | int, ...], Json]] = [
+        (("analysis", "load", key), settled(analysis.get("load")).get(key))
+        for key in ("throughput", "latency", "errors", "in_flight")
+    ]
+    for block in ("slo", "gates"):
+        for place, limit in enumerate(analysis.get(block) or ()):
+            named.append((("analysis", block, place, "metric"), limit.get("metric")))
+    for path, metric in named:
+        if metric is not None and metric not in known:
+            yield error(
+                "E606",
+                f"there is no metric '{metric}'",
+                mark=spec.document.mark(*path),
+                path=dotted(path),
+                hint=did_you_mean(metric, known, noun="metrics"),
+            )
 
 
 def _check_parameters(spec: Spec, constants: Mapping[str, Json]) -> Iterator[Problem]:
