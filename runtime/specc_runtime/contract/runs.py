@@ -15,7 +15,7 @@ from .fields import Damage
 from .journal import Journal, read_journal
 from .launches import LaunchFolder, list_launches, list_shard, read_launch
 from .pace import uncollected
-from .segments import check_segment, segment_from
+from .segments import Complaint, Segment, SegmentFiles, segment_from
 from .slurm import Scripts, Words, read_words, shard_words
 from .slurm_words import JobWords
 from .states import AttemptState, LaunchState, RunState, TaskState
@@ -58,6 +58,7 @@ def fold(
     check: bool = True,
     go_on: bool = False,
     scripts: Optional[Scripts] = None,
+    complaint: Optional[Complaint] = None,
 ) -> RunState:
     """Fold a run's folder, or one shard of it. Raises Damage for a journal that can't be read.
 
@@ -66,6 +67,7 @@ def fold(
     check: compare the rows of completed tasks with their hashes.
     go_on: do not raise; nothing of a damaged journal counts, and its launch stands in `damage`.
     scripts: see `slurm.scripts_of`; with it, tasks that never started say where their jobs are.
+    complaint: who compares rows with their hashes instead, for example from what it remembers.
     """
     root = os.fspath(run)
     words = read_words(root)
@@ -83,10 +85,12 @@ def fold(
     rows = tuple(tasks)
     queue = shard_words(root, words, scripts or {})
     states = {}
-    for row in rows:
-        entry = found.pop(row.task_id, _Open())
-        entry.job = queue.get(row.shard or "")
-        states[row.task_id] = _state(root, row, entry, check=check)
+    with SegmentFiles() as files:
+        judge = (complaint or files.complaint) if check else _no_complaint
+        for row in rows:
+            entry = found.pop(row.task_id, None) or _Open()
+            entry.job = queue.get(row.shard or "")
+            states[row.task_id] = _state(root, row, entry, judge)
     return RunState(root, tuple(launches), states, tuple(sorted(found)), damage)
 
 
@@ -194,12 +198,12 @@ def _attempt(
     )
 
 
-def _state(root: str, row: TaskRow, entry: _Open, *, check: bool) -> TaskState:
+def _state(root: str, row: TaskRow, entry: _Open, judge: Complaint) -> TaskState:
     completed = [attempt for attempt in entry.attempts if attempt.outcome == "completed"]
     good: List[AttemptState] = []
     wrong: Optional[str] = None
     for attempt in completed:
-        complaint = _first_complaint(root, attempt) if check else None
+        complaint = _first_complaint(root, attempt, judge)
         if complaint is None:
             good.append(attempt)
         else:
@@ -238,9 +242,14 @@ def _why_missing(last: Optional[AttemptState], job: Optional[JobWords]) -> str:
     return "cut off before its end"
 
 
-def _first_complaint(root: str, attempt: AttemptState) -> Optional[str]:
+def _first_complaint(root: str, attempt: AttemptState, judge: Complaint) -> Optional[str]:
     for segment in attempt.segments:
-        complaint = check_segment(root, segment)
+        complaint = judge(root, segment)
         if complaint is not None:
             return complaint
+    return None
+
+
+def _no_complaint(root: str, segment: Segment) -> Optional[str]:
+    del root, segment
     return None

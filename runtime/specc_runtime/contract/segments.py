@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any, BinaryIO, Callable, Mapping, Optional
 
 from .fields import HEX64, Damage, count, matching, record
 
@@ -61,30 +61,69 @@ def segment_from(value: Mapping[str, Any]) -> Segment:
     )
 
 
-def check_segment(run: str, segment: Segment) -> Optional[str]:
-    """Compare a segment with its file; None when every byte is there, else what is wrong."""
+Complaint = Callable[[str, Segment], Optional[str]]
+"""Compares a segment below a run's folder with its file: None when every byte is there."""
+
+
+class SegmentFiles:
+    """Compare segments with their files, and keep the file of the last one open for the next.
+
+    Ten thousand small tasks share a few files, and opening costs more than reading them.
+    """
+
+    def __init__(self) -> None:
+        self._path: Optional[str] = None
+        self._file: Optional[BinaryIO] = None
+
+    def __enter__(self) -> "SegmentFiles":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def complaint(self, run: str, segment: Segment) -> Optional[str]:
+        """Return what is wrong with a segment; None when every byte is there."""
+        path = segment.path(run)
+        try:
+            if self._file is None or path != self._path:
+                self._close()
+                self._file, self._path = open(path, "rb"), path
+            return _compare(self._file, segment)
+        except OSError as error:
+            self._close()
+            return f"{segment.launch}/{segment.file}: {error.strerror}"
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+
+def _compare(file: BinaryIO, segment: Segment) -> Optional[str]:
     digest = hashlib.sha256()
     rows = 0
     last = b"\n"
     left = segment.bytes
-    try:
-        with open(segment.path(run), "rb") as file:
-            file.seek(segment.offset)
-            while left:
-                block = file.read(min(left, _BLOCK))
-                if not block:
-                    return f"{segment.launch}/{segment.file} ends {left} bytes too early"
-                digest.update(block)
-                rows += block.count(b"\n")
-                last = block[-1:]
-                left -= len(block)
-    except OSError as error:
-        return f"{segment.launch}/{segment.file}: {error.strerror}"
+    file.seek(segment.offset)
+    while left:
+        block = file.read(min(left, _BLOCK))
+        if not block:
+            return f"{segment.launch}/{segment.file} ends {left} bytes too early"
+        digest.update(block)
+        rows += block.count(b"\n")
+        last = block[-1:]
+        left -= len(block)
     if digest.hexdigest() != segment.sha256:
         return f"{segment.launch}/{segment.file} does not match its hash at byte {segment.offset}"
     if rows != segment.rows or last != b"\n":
         return f"{segment.launch}/{segment.file} holds {rows} rows, not {segment.rows}"
     return None
+
+
+def check_segment(run: str, segment: Segment) -> Optional[str]:
+    """Compare a segment with its file; None when every byte is there, else what is wrong."""
+    with SegmentFiles() as files:
+        return files.complaint(run, segment)
 
 
 def read_segment(run: str, segment: Segment) -> bytes:
