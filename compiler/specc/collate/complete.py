@@ -63,20 +63,22 @@ def _results(source: Source, lineage: str, runs: Sequence[Run]) -> Iterator[Task
         yield from (_blank(row, source, lineage, of_task) for row in source.tasks)
     for run in runs:
         for row in source.tasks:
-            blank = replace(_blank(row, source, lineage, of_task), run_id=run.run_id)
+            blank = _blank(row, source, lineage, of_task, run_id=run.run_id)
             if (why := run.unreadable.get(row.task_id)) is not None:
                 yield replace(blank, state="invalid", reason=why)
             else:
                 yield _filled(blank, run.tasks[row.task_id], run)
 
 
-def _blank(row: TaskRow, source: Source, lineage: str, of_task: Mapping[str, str]) -> TaskResult:
-    """Return a task as its bundle says it, before any run."""
+def _blank(
+    row: TaskRow, source: Source, lineage: str, of_task: Mapping[str, str], *, run_id: str = ""
+) -> TaskResult:
+    """Return a task as its bundle says it, before anything of it was run."""
     return TaskResult(
         task_id=row.task_id,
         lineage=lineage,
         bundle_id=source.bundle_id,
-        run_id="",
+        run_id=run_id,
         condition_id=of_task.get(row.task_id),
         axes=row.axes,
         repetition=row.repetition,

@@ -90,13 +90,12 @@ def _excluded(matrix: Mapping[str, Json]) -> list[Json]:
 
 def _axes(study: Study) -> dict[str, Json]:
     """Return every axis with its values in the order in which the matrix has them."""
-    found: dict[str, list[Json]] = {}
+    # looked up by its text: a list of ten thousand values would be searched ten thousand times
+    found: dict[str, dict[str, Json]] = {}
     for task in study.tasks:
         for name, value in task.axes.items():
-            values = found.setdefault(name, [])
-            if value not in values:
-                values.append(value)
-    return found
+            found.setdefault(name, {}).setdefault(repr(value), value)
+    return {name: list(values.values()) for name, values in found.items()}
 
 
 def _distinct_settings(study: Study) -> list[Mapping[str, Json]]:
