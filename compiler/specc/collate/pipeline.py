@@ -26,11 +26,13 @@ from specc.collate.values import Collated, Damage, ResultsInvalid, Study, TaskRe
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
 from specc_runtime.contract.launches import node_name
+from specc_runtime.contract.pace import uncollected
 
 Progress = Callable[[str], None]
 """Called with what is being done: "reading", "tables", …."""
 
 
+@uncollected
 def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: None) -> Collated:
     """Collate bundles and results into `out`. Raises ResultsInvalid when there is no bundle.
 
@@ -43,6 +45,7 @@ def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: 
     return replace(data, paths=(*written, export.write_sums(out, written)))
 
 
+@uncollected
 def collate_data(
     paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: None
 ) -> Collated:
