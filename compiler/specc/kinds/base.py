@@ -62,14 +62,10 @@ class Measurement:
     """Place of the task in the study's list of tasks."""
     metric: str
     value: float | None
-    """The run-level value in the metric's unit; None when it was not measured (never 0)."""
+    """The run-level value in the metric's unit; None when it was not measured (never 0), and when
+    the run counts with the median of its samples."""
     reason: str | None
-    """Why there is no value; None when there is one."""
-    samples: tuple[float, ...] = ()
-    """The single values behind it, in the order measured; empty when there is only the one."""
-    sequence: tuple[float, ...] = ()
-    """The samples in time with what is known to differ between them (their sizes) divided out, to
-    find drift and dependence; empty when they have no order."""
+    """Why there is no value; None when there is one, or samples."""
     warnings: tuple[tuple[str, str], ...] = ()
     """(verdict, reason) of what this kind holds against the value: ("CONTAMINATED", "…")."""
 
@@ -111,6 +107,10 @@ class Figure:
     y_title: str
     scale: float = 1.0
     """Factor from the metric's unit to the plot's (bytes to MiB)."""
+    x_title: str | None = None
+    """How the x axis is headed, with its unit; None for the axis's name, see `axis_title`."""
+    spread: str = "auto"
+    """How intervals are drawn: "band", "bars", or "auto" (a band along many x values)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,31 +123,64 @@ class Finding:
     """Ids of the cells it was computed from."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One number of a report's first page: what a reader decides by, and how sure it is."""
+
+    key: str
+    """Name in report.json: "best_operating_point"."""
+    label: str
+    text: str | None
+    """The answer in words and figures; None when it does not apply or can't be known."""
+    interval: str | None
+    """"790 to 833, n = 5"; None when there is none."""
+    verdict: str | None
+    """A verdict of the summary, or MET, NOT_MET, UNDECIDED, FOUND, NOT_REACHED, PASS, …"""
+    why: str
+    """How sure it is and what it rests on; without a text, why there is none."""
+    cells: tuple[str, ...]
+    """Ids of the cells it was computed from."""
+    value: float | None = None
+    """The answer as a number, where it is one."""
+    unit: str | None = None
+
+
 class TablesRoom(Protocol):
     """`kinds/<kind>/tables.py`: from records to tidy tables and declared metrics."""
 
     def record_columns(self) -> Mapping[str, Any]:
         """Return the polars type of every field a record of this kind may carry."""
 
-    def frames(self, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        """Return the tidy tables to export; each keeps the column `task`."""
+    def frames(self, records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
+        """Return the tidy tables to export; each keeps the column `task`.
+
+        Lazy, because the rows may be more than fit into memory; a task's rows are in their order.
+        """
 
     def metrics(
-        self, settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.DataFrame]
+        self, settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.LazyFrame]
     ) -> tuple[Metric, ...]:
         """Return the metrics of this study, most important first."""
 
-    def measurements(self, frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
+    def measurements(self, frames: Mapping[str, pl.LazyFrame]) -> Iterator[Measurement]:
         """Yield the run-level value of each metric for each task that has records."""
 
-    def windows(self, frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
+    def samples(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+        """Return the single values behind metrics, by the metric's name; others have only one.
+
+        Columns: `task`; `value`, in the metric's unit, never null; and, where the values have an
+        order in time, `sequence`: the value with what is known to differ between them (their
+        sizes) divided out. Rows of a task are in order.
+        """
+
+    def windows(self, frames: Mapping[str, pl.LazyFrame]) -> Iterator[Window]:
         """Yield when each task was timed, to hold it against what else used the machine."""
 
     def details(
         self,
         cells: Sequence[Mapping[str, Json]],
         members: Mapping[str, Sequence[int]],
-        frames: Mapping[str, pl.DataFrame],
+        frames: Mapping[str, pl.LazyFrame],
         analysis: Mapping[str, Json],
     ) -> dict[str, dict[str, Json]]:
         """Return what this kind adds to each cell, by cell id.
@@ -171,6 +204,12 @@ class ReportRoom(Protocol):
 
     def methodology(self) -> tuple[tuple[str, str], ...]:
         """Return (term, text) pairs: how this kind measures."""
+
+    def decisions(self, summary: Mapping[str, Json]) -> tuple[Decision, ...]:
+        """Return the numbers to decide by that only this kind knows, best operating point first.
+
+        One whose key the first page has anyway takes its place.
+        """
 
 
 def settled(value: Json) -> Mapping[str, Json]:

@@ -19,6 +19,13 @@ _BIG = {6: "M", 9: "G", 12: "T"}
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _RATE = re.compile("([kMGT]?)(B/s|bit/s|Hz|FLOP/s)")
 """Units whose decimal prefix may change with the value."""
+_AXIS_UNITS = {
+    **{unit.lower(): unit for unit in ("s", "ms", "ns", "min", "h", "Hz", "MHz", "GHz", "W", "J")},
+    **{unit.lower(): unit for unit in ("B", "KiB", "MiB", "GiB", "kB", "MB", "GB", "GBps")},
+    **{"us": "µs", "bytes": "bytes", "pct": "%", "percent": "%", "rps": "requests/s"},
+    **{"qps": "queries/s", "samples": "samples", "tokens": "tokens", "watts": "W"},
+}
+"""What the last word of an axis's name says of its unit."""
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -43,6 +50,13 @@ def is_geometric(values: Sequence[Json]) -> bool:
         return False
     ratios = [b / a for a, b in itertools.pairwise(numbers)]
     return bool(min(ratios) >= 1.5)
+
+
+def axis_title(name: str) -> str:
+    """Return an axis's name in words, with the unit that it ends in: "timeout_s", "timeout [s]"."""
+    words, _, last = name.rpartition("_")
+    unit = _AXIS_UNITS.get(last.lower())
+    return f"{words} [{unit}]".replace("_", " ") if words and unit else name.replace("_", " ")
 
 
 def file_name(text: str) -> str:
@@ -242,6 +256,17 @@ def spread(cell: Cell, metric: Mapping[str, Json]) -> str:
     if len(units) == 1:
         low, high = (text.removesuffix(f" {unit}") for text in (low, high) for unit in units)
     return f"{shown} ({low} to {high}, n = {value['n']})"
+
+
+def interval(value: Mapping[str, Json]) -> str:
+    """Return the interval of a cell's metric, the unit once: "11.9 to 12.8 ms"; none: "none"."""
+    if value["low"] is None:
+        return "none"
+    low, high = (quantity(value[key], value["unit"]) for key in ("low", "high"))
+    units = {_unit_in(text, value["unit"]) for text in (low, high)}
+    if len(units) == 1:
+        low = low.removesuffix(f" {units.pop()}")
+    return f"{low} to {high}"
 
 
 def _unit_in(text: str, unit: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from specc.model import Json
 from specc.reporting import themes
-from specc.reporting.figures import Drawings, vega_lite_version
+from specc.reporting.drawings import Drawings, vega_lite_version
 from specc.resources import template_folder
 
 

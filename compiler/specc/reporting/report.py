@@ -15,7 +15,7 @@ from specc.kinds.base import ReportRoom
 from specc.kinds.sentences import point, visible
 from specc.model import Json
 from specc.reporting import dictionary, failure_tables, sizing_table, tabulate
-from specc.reporting.figures import Drawings
+from specc.reporting.drawings import Drawings
 from specc.reporting.incident_tables import incident_table, sharing_warnings
 from specc.reporting.machines import machines
 from specc.resources import template_folder
@@ -27,12 +27,12 @@ def report_files(
     """Return file name -> text of every document."""
     from specc.reporting.html import page_assets
 
-    page = _page(summary, room, drawings)
+    shown = page(summary, room, drawings)
     return {
-        "report.json": json.dumps(_document(page, summary), indent=2, ensure_ascii=False) + "\n",
-        "report.md": _render("report.md.j2", page),
-        "insights.md": _render("insights.md.j2", page),
-        "report.html": _render("report.html.j2", {**page, **page_assets(drawings)}),
+        "report.json": json.dumps(_document(shown, summary), indent=2, ensure_ascii=False) + "\n",
+        "report.md": _render("report.md.j2", shown),
+        "insights.md": _render("insights.md.j2", shown),
+        "report.html": _render("report.html.j2", {**shown, **page_assets(drawings)}),
     }
 
 
@@ -52,7 +52,7 @@ def _render(name: str, page: Mapping[str, Json]) -> str:
     return environment.get_template(name).render(page)
 
 
-def _page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> dict[str, Any]:
+def page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> dict[str, Any]:
     """Return everything the templates show, ready to print."""
     findings = [asdict(f) for f in room.findings(summary)]
     return {
@@ -187,12 +187,7 @@ def _figure(item: Any) -> dict[str, Json]:
         "subject": item.figure.subject,
         "empty": item.empty,
         "points": item.points,
-        "caption": (
-            f"Not measured: {item.empty}."
-            if item.empty is not None
-            else "Points: centre of the repetitions. Bars: 95 % interval over them, where there "
-            "are at least two."
-        ),
+        "caption": item.caption,
         "png": f"plots/{item.figure.name}.png",
         "svg": f"plots/{item.figure.name}.svg",
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from specc.kinds import sentences
 from specc.kinds.base import Figure, Finding
 from specc.kinds.inference import energy
+from specc.kinds.inference.decisions import decisions as decisions
 from specc.model import Json
 
 _MIB = 2.0**-20
@@ -53,7 +54,8 @@ def figures(summary: Mapping[str, Json]) -> tuple[Figure, ...]:
             metrics=metrics,
             x=x,
             colour=colour,
-            log_x=True,
+            log_x=x is not None and sentences.is_geometric(summary["axes"][x]),
+            x_title="batch size [samples]" if x == _X else None,
             y_title=y_title,
             scale=scale,
         )

@@ -1,0 +1,192 @@
+"""Turn rows into a chart: axes with units, lines, bands or bars, points, tooltips.
+
+A row has x, series, value, low, high, verdict, n, and the words of its tooltip. Altair sees only
+the encodings: the rows are put in after its checks, which take long for them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from specc.kinds.base import Figure
+from specc.kinds.sentences import axis_title, is_number
+from specc.model import Json
+from specc.reporting import themes
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Rows = Sequence[Mapping[str, Json]]
+
+FULL = "VALID"
+"""The verdict of a point that is drawn full."""
+_LOG_Y_FROM = 20.0
+"""Largest over smallest value from which a linear y axis would hide the small ones."""
+_SHORTEN_FROM = 1e6
+"""Axis labels from here on are written as 1M, 2.5M."""
+_MOST_MARKS = 12
+"""An axis with no more values than this has each of them as a label."""
+_MOST_BARS = 8
+"""A line with more values than this has a band; below, a bar at each of them."""
+_MOST_WORDS = 40
+_LEVEL_LETTERS = 60
+_LEGEND_LETTERS = 80
+"""So many letters of line names stand beside each other in a legend."""
+
+
+def banded(figure: Figure, rows: Rows) -> bool:
+    """Tell whether intervals are drawn as a band: along many values of a continuous axis."""
+    if not all(is_number(row["x"]) for row in rows):
+        return False
+    if figure.spread != "auto":
+        return figure.spread == "band"
+    return len({row["x"] for row in rows}) > _MOST_BARS
+
+
+def chart(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.LayerChart:
+    """Return lines with their intervals over numbers, points with bars over words.
+
+    order: the values of the x axis in the order of the matrix.
+    """
+    import altair as alt
+
+    numeric = all(is_number(row["x"]) for row in rows)
+    base = alt.Chart(alt.NamedData("rows")).encode(
+        x=_number_axis(figure, rows, order) if numeric else _word_axis(figure, order),
+        y=_y_axis(figure, rows, "value"),
+        color=_colour(figure, rows),
+    )
+    names = series(rows)
+    if not numeric and len(names) > 1:
+        base = base.encode(xOffset=alt.XOffset("series:N").sort(names))
+    spread = _band(base, figure, rows) if banded(figure, rows) else _bars(base, figure, rows)
+    points = base.encode(shape=_shape(figure, rows), tooltip=_tooltip(figure))
+    full = points.transform_filter(f"datum.verdict === '{FULL}'")
+    hollow = points.transform_filter(f"datum.verdict !== '{FULL}'")
+    layers = [
+        spread,
+        full.mark_point(filled=True, size=64, opacity=1),
+        hollow.mark_point(filled=False, size=64, opacity=1, style=themes.HOLLOW),
+    ]
+    if numeric:
+        dashes = themes.cycled([list(dash) for dash in themes.DASHES], len(names))
+        scale = alt.Scale(domain=names, range=dashes)
+        line = base.encode(strokeDash=alt.StrokeDash("series:N", scale=scale, legend=None))
+        layers.insert(1, line.mark_line())
+    return alt.layer(*layers)
+
+
+def series(rows: Rows) -> list[str]:
+    """Return the names of the lines, in the order of the rows."""
+    return list(dict.fromkeys(str(row["series"]) for row in rows))
+
+
+def _band(base: alt.Chart, figure: Figure, rows: Rows) -> alt.Chart:
+    import altair as alt
+
+    # the y channel of the band alone has another field, so it is encoded anew
+    area: alt.Chart = base.mark_area(opacity=0.2).encode(
+        y=_y_axis(figure, rows, "low"), y2=alt.Y2("high:Q")
+    )
+    return area
+
+
+def _bars(base: alt.Chart, figure: Figure, rows: Rows) -> alt.Chart:
+    import altair as alt
+
+    bars: alt.Chart = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_errorbar(ticks=alt.MarkConfig(size=7), thickness=1.5)
+        .encode(y=_y_axis(figure, rows, "low"), y2="high:Q")
+    )
+    return bars
+
+
+def _colour(figure: Figure, rows: Rows) -> alt.Color:
+    import altair as alt
+
+    return _named(alt.Color("series:N"), figure, series(rows))
+
+
+def _shape(figure: Figure, rows: Rows) -> alt.Shape:
+    import altair as alt
+
+    return _named(alt.Shape("series:N"), figure, series(rows))
+
+
+def _named(channel: Any, figure: Figure, names: Sequence[str]) -> Any:
+    """Return a channel whose legend names the lines; a line without a name needs none."""
+    import altair as alt
+
+    title = ", ".join(axis.replace("_", " ") for axis in figure.colour) or None
+    channel = channel.sort(names).title(title).scale(domain=names)
+    if not any(names):
+        return channel.legend(None)
+    columns = max(1, min(len(names), 6, _LEGEND_LETTERS // (max(map(len, names)) + 4)))
+    return channel.legend(alt.Legend(columns=columns))
+
+
+def _word_axis(figure: Figure, order: Sequence[Json]) -> alt.X:
+    import altair as alt
+
+    labels = [v if isinstance(v, str) else json.dumps(v) for v in order]
+    if len(labels) > _MOST_WORDS:
+        title = f"{_title(figure) or 'points'}: {len(labels)} values in the order of the matrix"
+        return alt.X("x:O", sort=labels, title=title).axis(labels=False, ticks=False)
+    x = alt.X("x:O", sort=labels, title=_title(figure))
+    # long words need the slant; the few letters of most values don't
+    level = sum(map(len, labels)) < _LEVEL_LETTERS
+    return x.axis(labelAngle=0) if level else x.axis(labelAngle=-35, labelLimit=160)
+
+
+def _number_axis(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.X:
+    import altair as alt
+
+    values = [row["x"] for row in rows]
+    ticks = sorted({v for v in order if is_number(v)} | set(values))
+    # a stated precision, for Vega rounds labels of log axes to one digit unless told otherwise
+    axis: dict[str, Any] = {"format": ",.12~g" if max(map(abs, ticks)) < _SHORTEN_FROM else ".4~s"}
+    if len(ticks) <= _MOST_MARKS:
+        axis["values"] = ticks
+    title = _title(figure)
+    if figure.log_x and min(values) > 0:
+        scale = alt.Scale(type="log", base=2, domain=[min(values), max(values)], padding=20)
+        title = f"{title} (log scale)"
+    else:
+        scale = alt.Scale(zero=False, padding=20)
+    return alt.X("x:Q", title=title, axis=alt.Axis(**axis), scale=scale)
+
+
+def _title(figure: Figure) -> str | None:
+    return figure.x_title or axis_title(figure.x or "") or None
+
+
+def _y_axis(figure: Figure, rows: Rows, field: str) -> alt.Y:
+    import altair as alt
+
+    values = [row[k] for row in rows for k in ("value", "low", "high") if row[k] is not None]
+    y = alt.Y(f"{field}:Q", title=figure.y_title)
+    big = max(values) >= _SHORTEN_FROM
+    if min(values) > 0 and max(values) / min(values) > _LOG_Y_FROM:
+        # a log axis of several decades labels every minor tick unless told otherwise
+        ticks = max(3, math.ceil(math.log10(max(values) / min(values))))
+        y = y.title(f"{figure.y_title}, log scale").scale(type="log", nice=True)
+        return y.axis(format=".4~s" if max(values) >= 1e5 else ",.6~g", tickCount=ticks)
+    y = y.scale(zero=True)
+    return y.axis(format=".4~s") if big else y
+
+
+def _tooltip(figure: Figure) -> list[alt.Tooltip]:
+    import altair as alt
+
+    return [
+        alt.Tooltip("series:N", title="line"),
+        alt.Tooltip("x:N", title=(figure.x or "point").replace("_", " ")),
+        alt.Tooltip("shown:N", title=figure.subject),
+        alt.Tooltip("spread:N", title="95 % interval"),
+        alt.Tooltip("n:Q", title="repetitions"),
+        alt.Tooltip("verdict:N"),
+    ]
