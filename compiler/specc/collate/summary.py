@@ -14,6 +14,7 @@ from specc.analysis.percentiles import METHOD
 from specc.collate import facts
 from specc.collate.cells import VERDICTS, cell_members, make_cells
 from specc.collate.complete import completeness
+from specc.collate.design import design_facts
 from specc.collate.interruptions import interruptions
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, TablesRoom
@@ -72,6 +73,7 @@ def summarise(
         "bundles": facts.bundle_facts(study.sources),
         "machines": facts.machine_facts(study.launches),
         "inputs": facts.input_facts(study.sources, study.launches),
+        "design": design_facts(first),
         "rationale": spec.get("rationale") or {},
         "excluded": _excluded(spec.get("matrix") or {}),
         "reproduce": facts.reproducibility(study.sources, runs),

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 from specc.kinds import sentences
 from specc.kinds.base import Figure, Finding
+from specc.kinds.command.decisions import decisions
 from specc.model import Json
+
+__all__ = ["decisions", "figures", "findings", "methodology"]
 
 _MOST_FIGURES = 8
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from specc.kinds import sentences
 from specc.kinds.base import Figure, Finding
 from specc.kinds.inference import energy
-from specc.kinds.inference.decisions import decisions as decisions
+from specc.kinds.inference.decisions import decisions
 from specc.model import Json
+
+__all__ = ["decisions", "figures", "findings", "methodology"]
 
 _MIB = 2.0**-20
 _X = "batch_size"
