@@ -18,7 +18,7 @@ def measured(**fields: Any) -> dict[str, tuple[float | None, str | None]]:
 
 def of_ranks(*rows: dict[str, Any]) -> dict[str, tuple[float | None, str | None]]:
     schema = {"task": pl.Int64, **CORE, **tables.record_columns()}
-    frames = tables.frames(pl.DataFrame(rows, schema=schema))
+    frames = tables.frames(pl.LazyFrame(rows, schema=schema))
     return {each.metric: (each.value, each.reason) for each in tables.measurements(frames)}
 
 

@@ -12,17 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from specc.analysis.dependence import DRIFT_LIMIT, drift, effective_samples
+from specc.analysis.dependence import DRIFT_LIMIT
 from specc.analysis.intervals import Interval, over_runs
-from specc.analysis.outliers import outlier_flags
-from specc.analysis.percentiles import METHOD, describe, samples_needed
+from specc.analysis.percentiles import METHOD, samples_needed
+from specc.collate.samples import LARGEST, Sampled
 from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
 from specc.model import Json
 
 WIDEST = 4.0
 """An interval wider than this factor says little more than an order of magnitude."""
-LARGEST = 1e140
 VERDICTS = {
     "NO_DATA": "no repetition has a value; the reason stands beside it",
     "CONTAMINATED": "something else used the machine, or it was slowed, while this was measured",
@@ -48,17 +47,23 @@ def make_cells(
     tasks: Sequence[TaskResult],
     metrics: Sequence[Metric],
     measurements: Iterable[Measurement],
+    sampled: Sampled,
 ) -> list[dict[str, Json]]:
-    """Return the cells of the summary, in matrix order, without the kind's own details."""
+    """Return the cells of the summary, in matrix order, without the kind's own details.
+
+    sampled: the single values behind the measurements that have several.
+    """
     found: dict[int, dict[str, Measurement]] = defaultdict(dict)
     for one in measurements:
-        found[one.task][one.metric] = _reckonable(one)
+        found[one.task][one.metric] = _reckonable(sampled.settled(one))
     cells = []
     for cell, places in cell_members(tasks).items():
         members = [tasks[place] for place in places]
         runs = [found[p] for p in places if tasks[p].state == "completed"]
         values = {
-            metric.name: _metric_value(metric, [run.get(metric.name) for run in runs], members)
+            metric.name: _metric_value(
+                metric, [run.get(metric.name) for run in runs], members, sampled
+            )
             for metric in metrics
         }
         present = [v for v in values.values() if v["value"] is not None]
@@ -90,16 +95,17 @@ def make_cells(
 
 
 def _reckonable(one: Measurement) -> Measurement:
-    """Return a measurement, without a value where squares of its numbers leave no finite float."""
-    numbers = (one.value or 0.0, *one.samples, *one.sequence)
-    if all(abs(number) < LARGEST for number in numbers):
+    """Return a measurement, without a value where its square leaves no finite float."""
+    if abs(one.value or 0.0) < LARGEST:
         return one
-    reason = f"a number beyond {LARGEST:g} can't be averaged"
-    return replace(one, value=None, reason=reason, samples=(), sequence=())
+    return replace(one, value=None, reason=f"a number beyond {LARGEST:g} can't be averaged")
 
 
 def _metric_value(
-    metric: Metric, runs: Sequence[Measurement | None], members: Sequence[TaskResult]
+    metric: Metric,
+    runs: Sequence[Measurement | None],
+    members: Sequence[TaskResult],
+    sampled: Sampled,
 ) -> dict[str, Json]:
     present = [r for r in runs if r is not None and r.value is not None]
     run_values = [r.value for r in present if r.value is not None]
@@ -107,7 +113,7 @@ def _metric_value(
     reason = _why_missing(runs, members) if len(present) < len(runs) or not present else None
     if present and reason is not None:
         reason = f"{len(runs) - len(present)} of {len(runs)} repetitions have no value: {reason}"
-    verdict, verdict_reason = _judge(present, interval, reason)
+    verdict, verdict_reason = _judge(present, interval, reason, sampled)
     return {
         "value": interval.centre,
         "reason": reason,
@@ -122,16 +128,15 @@ def _metric_value(
         "run_values": run_values,
         "verdict": verdict,
         "verdict_reason": verdict_reason,
-        "distribution": _distribution(present),
+        "distribution": _distribution(metric.name, [run.task for run in present], sampled),
     }
 
 
-def _distribution(runs: Sequence[Measurement]) -> dict[str, Json] | None:
+def _distribution(metric: str, tasks: Sequence[int], sampled: Sampled) -> dict[str, Json] | None:
     """Return the exact percentiles of all samples of a cell; None when runs have single values."""
-    pooled = [value for run in runs for value in run.samples]
-    if not pooled:
+    found = sampled.pooled(tasks, metric)
+    if found is None:
         return None
-    found = describe(pooled, effective_n=_worth(runs))
     return {
         "samples": found.n,
         "effective_samples": round(found.effective_n, 1),
@@ -141,27 +146,23 @@ def _distribution(runs: Sequence[Measurement]) -> dict[str, Json] | None:
         "max": found.max,
         **found.percentiles,
         "refused": found.refused,
-        "outliers": sum(outlier_flags(pooled)),
+        "outliers": found.outliers,
     }
 
 
-def _worth(runs: Sequence[Measurement]) -> float:
-    return sum(effective_samples(r.sequence) if r.sequence else float(len(r.samples)) for r in runs)
-
-
 def _judge(
-    runs: Sequence[Measurement], interval: Interval, missing: str | None
+    runs: Sequence[Measurement], interval: Interval, missing: str | None, sampled: Sampled
 ) -> tuple[str, str | None]:
     """Return the worst verdict on a value and all reasons for it."""
     if not runs:
         return "NO_DATA", missing
     held = {warning for run in runs for warning in run.warnings}
-    for run in runs:
-        moved = drift(run.sequence)
-        if moved is not None and abs(moved) > DRIFT_LIMIT:
-            held.add(("NOT_STEADY", f"a run's second half differs by {moved:+.1%}"))
+    each = [one for run in runs if (one := sampled.run(run.task, run.metric)) is not None]
+    for one in each:
+        if one.drift is not None and abs(one.drift) > DRIFT_LIMIT:
+            held.add(("NOT_STEADY", f"a run's second half differs by {one.drift:+.1%}"))
     needed = samples_needed(90)
-    if any(run.samples for run in runs) and (worth := _worth(runs)) < needed:
+    if each and (worth := sum(one.effective_n for one in each)) < needed:
         held.add(("TOO_FEW", f"{worth:.0f} independent samples, {needed} needed for a p90"))
     if len(runs) < 2:
         held.add(("TOO_FEW", "one repetition: the spread between runs is unknown"))

@@ -49,7 +49,7 @@ def _lines(value: Json, encode: Callable[[Json], str]) -> str:
 
 
 def write_tables(
-    folder: Path, study: Study, frames: Mapping[str, pl.DataFrame], cells: Sequence[Json]
+    folder: Path, study: Study, frames: Mapping[str, pl.LazyFrame], cells: Sequence[Json]
 ) -> list[Path]:
     """Write every table as Parquet and CSV; each row of a kind's table carries its point."""
     keys = _task_table(study.tasks, cells)
@@ -57,7 +57,7 @@ def write_tables(
         "tasks": keys,
         "cells": _cell_table(cells, keys),
         "attempts": study.attempts,
-        **{name: _keyed(one, keys) for name, one in frames.items()},
+        **{name: _keyed(one.collect(), keys) for name, one in frames.items()},
     }
     written = []
     for name, table in tables.items():

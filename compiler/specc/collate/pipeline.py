@@ -54,7 +54,7 @@ def collate_data(
     found = read(paths)
     study = _study(found)
     room = tables_room(study.kind)
-    frames = room.frames(study.records)
+    frames = room.frames(study.records.lazy())
     samples, unreadable = read_samples(study.tasks)
     study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")

@@ -16,6 +16,7 @@ from specc.collate.cells import VERDICTS, cell_members, make_cells
 from specc.collate.complete import completeness
 from specc.collate.design import design_facts
 from specc.collate.interruptions import interruptions
+from specc.collate.samples import sampled
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, TablesRoom
 from specc.matrix.conditions import describe_condition, exclude_rule
@@ -27,7 +28,7 @@ SCHEMA_VERSION = 1
 def summarise(
     study: Study,
     room: TablesRoom,
-    frames: Mapping[str, pl.DataFrame],
+    frames: Mapping[str, pl.LazyFrame],
     held: Mapping[int, tuple[tuple[str, str], ...]],
 ) -> dict[str, Json]:
     """Return the summary of a study as plain JSON values.
@@ -41,7 +42,8 @@ def summarise(
         one if one.metric in sizes else _warned(one, held.get(one.task, ()))
         for one in room.measurements(frames)
     )
-    cells = make_cells(study.tasks, metrics, measurements)
+    sampled_values = sampled(room.samples(frames))
+    cells = make_cells(study.tasks, metrics, measurements, sampled_values)
     first = study.sources[0].manifest
     spec = first["spec"]
     completed = {

@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from specc.analysis.percentiles import median
 from specc.kinds.base import Measurement, Metric, Window
 from specc.model import Json
 
@@ -62,7 +61,7 @@ def record_columns() -> Mapping[str, Any]:
     }
 
 
-def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `metrics` (one row for each value reported), `processes` (one for each run, and for
     each rank of it) and, where tasks have several processes, `ranks`.
     """
@@ -78,48 +77,54 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         ),
     }
     ranks = records.filter(pl.col("type") == "rank").select(*keys, *_RANK)
-    return {**found, "ranks": ranks} if ranks.height else found
+    return found if ranks.head(1).collect().is_empty() else {**found, "ranks": ranks}
 
 
 def metrics(
-    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.DataFrame]
+    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.LazyFrame]
 ) -> tuple[Metric, ...]:
     """Return the declared metrics, then any other that records carry, then those of the process."""
     found: dict[str, Metric] = {}
     for point in settings:
         for one in _declared(point.get("metrics")):
             found.setdefault(one.name, one)
-    seen = frames["metrics"].unique("metric", keep="first", maintain_order=True)
-    for row in seen.iter_rows(named=True):
+    seen = frames["metrics"].select("metric", "unit", "better")
+    for row in _rows(seen.unique("metric", keep="first", maintain_order=True)):
         name = row["metric"]
         if name is not None and name not in found:
             found[name] = _metric(name, row["unit"], row["better"], None)
     return (*found.values(), *_PROCESS)
 
 
-def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
-    """Yield for each run the median of each metric's values, and the three of its process."""
-    reported = frames["metrics"].group_by("task", "metric", maintain_order=True)
-    grouped = reported.agg(pl.col("value"), pl.col("value_reason").drop_nulls().first())
+def measurements(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Measurement]:
+    """Yield for each run each metric's value or reason, and the three values of its process."""
+    grouped = (
+        frames["metrics"]
+        .group_by("task", "metric", maintain_order=True)
+        .agg(
+            pl.len().alias("values"),
+            pl.col("value").null_count().alias("missing"),
+            pl.col("value").first(),
+            pl.col("value_reason").drop_nulls().first(),
+        )
+    )
     mixed = _mixed_units(frames["metrics"])
-    for row in grouped.iter_rows(named=True):
+    for row in _rows(grouped):
+        reason = None
         if row["metric"] in mixed:
             reason = f"reported in different units: {mixed[row['metric']]}"
-            yield Measurement(task=row["task"], metric=row["metric"], value=None, reason=reason)
-            continue
-        values = tuple(v for v in row["value"] if v is not None)
-        missing = len(row["value"]) - len(values)
-        # a median over the values that happened to be there would hide the others
-        reason = row["value_reason"] or f"{missing} values are missing without a reason"
+        elif row["missing"]:
+            # a median over the values that happened to be there would hide the others
+            reason = row["value_reason"]
+            reason = reason or f"{row['missing']} values are missing without a reason"
+        single = reason is None and row["values"] == 1
         yield Measurement(
             task=row["task"],
             metric=row["metric"],
-            value=None if missing else median(values),
-            reason=reason if missing else None,
-            samples=values if len(values) > 1 and not missing else (),
-            sequence=values if len(values) > 1 and not missing else (),
+            value=row["value"] if single else None,
+            reason=reason,
         )
-    for row in _of_all_ranks(frames["processes"]).iter_rows(named=True):
+    for row in _rows(_of_all_ranks(frames["processes"])):
         values = (row["wall_s"], row["cpu_s"], row["max_rss_bytes"])
         reasons = (None, None, row["max_rss_bytes_reason"])
         for metric, value, why in zip(_PROCESS, values, reasons, strict=True):
@@ -131,7 +136,26 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
             )
 
 
-def _of_all_ranks(processes: pl.DataFrame) -> pl.DataFrame:
+def samples(frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+    """Return the values of each metric that runs report several of, where none is missing."""
+    reported = frames["metrics"]
+    mixed = _mixed_units(reported)
+    counts = reported.group_by("task", "metric").agg(
+        pl.len().alias("values"), pl.col("value").null_count().alias("missing")
+    )
+    several = counts.filter((pl.col("values") > 1) & (pl.col("missing") == 0)).collect()
+    found = {}
+    for (metric,), group in several.group_by("metric", maintain_order=True):
+        if metric in mixed:
+            continue
+        own = (pl.col("metric") == metric) & pl.col("task").is_in(group["task"].to_list())
+        found[str(metric)] = reported.filter(own).select(
+            "task", "value", pl.col("value").alias("sequence")
+        )
+    return found
+
+
+def _of_all_ranks(processes: pl.LazyFrame) -> pl.LazyFrame:
     """Return one row for each task: the longest time, all CPU time, the largest memory.
 
     What one rank did not measure is not known of the task, but for memory: a peak that was seen
@@ -150,19 +174,24 @@ def _if_all(column: str, value: pl.Expr) -> pl.Expr:
     return pl.when(pl.col(column).null_count() == 0).then(value)
 
 
-def _mixed_units(reported: pl.DataFrame) -> dict[str, str]:
+def _rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+    return table.collect().iter_rows(named=True)
+
+
+def _mixed_units(reported: pl.LazyFrame) -> dict[str, str]:
     """Return the metrics that records give in several units, with the units: "ms, s"."""
     units = reported.group_by("metric").agg(pl.col("unit").drop_nulls().unique().sort())
-    return {name: ", ".join(each) for name, each in units.iter_rows() if name and len(each) > 1}
+    found = units.collect().iter_rows()
+    return {name: ", ".join(each) for name, each in found if name and len(each) > 1}
 
 
-def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
+def windows(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Window]:
     """Yield the life of each program, with the CPU time that it and its children used.
 
     Those of ranks are left out: other nodes have other clocks and other loads.
     """
     alone = frames["processes"].filter(pl.col("rank").is_null())
-    for row in alone.drop_nulls("wall_s").iter_rows(named=True):
+    for row in _rows(alone.drop_nulls("wall_s")):
         parts = (row["user_s"], row["system_s"])
         yield Window(
             task=row["task"],
@@ -177,7 +206,7 @@ def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
 def details(
     cells: Sequence[Mapping[str, Json]],
     members: Mapping[str, Sequence[int]],
-    frames: Mapping[str, pl.DataFrame],
+    frames: Mapping[str, pl.LazyFrame],
     analysis: Mapping[str, Json],
 ) -> dict[str, dict[str, Json]]:
     """Return nothing: a program's cells are their axes and metrics."""

@@ -13,17 +13,18 @@ _HARMLESS = frozenset({"none", "gpu_idle", "applications_clocks_setting"})
 """Clock reasons of a GPU that waits or does as it was told; not a disturbance."""
 
 
-def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
+def windows(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Window]:
     """Yield each pass; its CPU time is at most that of all threads of torch, and of one more."""
     threads = {
         row["task"]: row["threads"] + row["interop_threads"] + 1
-        for row in frames["models"].iter_rows(named=True)
+        for row in frames["models"].collect().iter_rows(named=True)
         if row["threads"] is not None and row["interop_threads"] is not None
     }
     seen = frames["memory"].filter(pl.col("nvml_process_bytes").is_not_null())
-    on_gpu = set(seen["task"].to_list())
+    on_gpu = set(seen.select("task").collect()["task"].to_list())
     columns = ("task", "attempt", "t_ns", "duration_ns")
-    for task, attempt, t_ns, duration_ns in frames["windows"].select(columns).iter_rows():
+    timed = frames["windows"].select(columns).collect()
+    for task, attempt, t_ns, duration_ns in timed.iter_rows():
         most = threads.get(task)
         yield Window(
             task=task,
@@ -35,11 +36,12 @@ def windows(frames: Mapping[str, pl.DataFrame]) -> Iterator[Window]:
         )
 
 
-def held_against(frames: Mapping[str, pl.DataFrame]) -> dict[int, tuple[tuple[str, str], ...]]:
+def held_against(frames: Mapping[str, pl.LazyFrame]) -> dict[int, tuple[tuple[str, str], ...]]:
     """Return for each task what else used its machine, slowed it down, or cut it short."""
-    windows = frames["windows"].select("task", "throttle", "stopped_by")
+    windows = frames["windows"].select("task", "throttle", "stopped_by").collect()
+    attempts = frames["attempts"].select("task", "neighbours").collect()
     held: dict[int, tuple[tuple[str, str], ...]] = {}
-    for task, neighbours in frames["attempts"].select("task", "neighbours").iter_rows():
+    for task, neighbours in attempts.iter_rows():
         if neighbours:
             reason = f"{len(neighbours)} other tasks ran on the node"
             held[task] = (*held.get(task, ()), ("CONTAMINATED", reason))

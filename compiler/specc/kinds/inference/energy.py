@@ -20,7 +20,7 @@ SHORTEST_S = 2.0
 """Counters are updated every few tens of milliseconds; shorter windows hold too few updates."""
 
 
-def readings(windows: pl.DataFrame, idle: pl.DataFrame) -> pl.DataFrame:
+def readings(windows: pl.LazyFrame, idle: pl.LazyFrame) -> pl.LazyFrame:
     """Return one row for each window or idle stretch, scope and source.
 
     Columns: task, attempt, t_ns, phase ("throughput", "latency", "idle"), scope, source,
@@ -55,10 +55,10 @@ _UNMEASURED = Metric(
 )
 
 
-def metrics(table: pl.DataFrame) -> tuple[Metric, ...]:
+def metrics(table: pl.LazyFrame) -> tuple[Metric, ...]:
     """Return gross and net metrics for each scope and source that gave a number."""
     pairs = table.filter(pl.col("joules").is_not_null() & (pl.col("phase") != "idle"))
-    found = sorted(set(pairs.select("scope", "source").iter_rows()), key=_rank)
+    found = sorted(set(pairs.select("scope", "source").collect().iter_rows()), key=_rank)
     if not found:
         return (_UNMEASURED,)
     made = []
@@ -87,15 +87,16 @@ def metrics(table: pl.DataFrame) -> tuple[Metric, ...]:
 
 
 def measurements(
-    table: pl.DataFrame, held: Mapping[int, tuple[tuple[str, str], ...]]
+    table: pl.LazyFrame, held: Mapping[int, tuple[tuple[str, str], ...]]
 ) -> Iterator[Measurement]:
     """Yield gross and net energy per sample of every run, for every scope it was read in."""
     by_task: dict[int, list[dict[str, Json]]] = defaultdict(list)
-    for row in table.iter_rows(named=True):
+    for row in table.collect().iter_rows(named=True):
         by_task[row["task"]].append(row)
     pairs = set(
         table.filter(pl.col("joules").is_not_null() & (pl.col("phase") != "idle"))
         .select("scope", "source")
+        .collect()
         .iter_rows()
     )
     for task, rows in by_task.items():
@@ -140,12 +141,12 @@ def _of_scope(
         )
 
 
-def totals(table: pl.DataFrame) -> dict[int, list[dict[str, Json]]]:
+def totals(table: pl.LazyFrame) -> dict[int, list[dict[str, Json]]]:
     """Return for each task its windows' energy by scope and source, reasons included."""
     found: dict[int, dict[tuple[str, str], list[dict[str, Json]]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for row in table.filter(pl.col("phase") == "throughput").iter_rows(named=True):
+    for row in table.filter(pl.col("phase") == "throughput").collect().iter_rows(named=True):
         found[row["task"]][(row["scope"], row["source"])].append(row)
     made: dict[int, list[dict[str, Json]]] = {}
     for task, groups in found.items():

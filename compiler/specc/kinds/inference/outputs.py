@@ -26,14 +26,14 @@ _EMPTY: dict[str, Json] = {
 def compare(
     cells: Sequence[Mapping[str, Json]],
     members: Mapping[str, Sequence[int]],
-    outputs: pl.DataFrame,
+    outputs: pl.LazyFrame,
     reference: Mapping[str, Json] | None,
 ) -> dict[str, dict[str, Json]]:
     """Return for each cell its predictions, accuracy and agreement with the reference cell.
 
     reference: axis values that name the reference (`analysis.reference`); None = the first cell.
     """
-    rows = {row["task"]: row for row in outputs.iter_rows(named=True)}
+    rows = {row["task"]: row for row in outputs.collect().iter_rows(named=True)}
     runs = {c["cell"]: [rows[t] for t in members[c["cell"]] if t in rows] for c in cells}
     chosen = _reference(cells, runs, reference)
     base = runs[chosen][0] if chosen is not None else None

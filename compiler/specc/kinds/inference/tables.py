@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from specc.analysis.percentiles import median
 from specc.kinds.base import Measurement, Metric
 from specc.kinds.inference import disturbances, energy, outputs
 from specc.kinds.inference.definitions import FIXED, MEMORY
@@ -47,6 +46,11 @@ _BYTES = (
     "nvml_device_bytes",
 )
 _REASONS = tuple(f"{name}_reason" for name in _BYTES)
+_LATENCIES = (
+    ("latency_ms_per_batch", "duration_ns", "no timed batch of the latency pass"),
+    ("device_ms", "device_ns", "no device clock on this device"),
+)
+"""(metric, its field of a `batch` record, why a run has none)."""
 
 
 def record_columns() -> Mapping[str, Any]:
@@ -76,11 +80,11 @@ def record_columns() -> Mapping[str, Any]:
     }
 
 
-def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `attempts`, `batches`, `windows`, `energy`, `memory`, `models` and `outputs`."""
     keys = ["task", "attempt", "t_ns"]
 
-    def of(type_: str, *columns: str) -> pl.DataFrame:
+    def of(type_: str, *columns: str) -> pl.LazyFrame:
         return records.filter(pl.col("type") == type_).select(*keys, *columns)
 
     counts = ("samples", "tokens", "padded_tokens")
@@ -101,17 +105,18 @@ def frames(records: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def metrics(
-    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.DataFrame]
+    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.LazyFrame]
 ) -> tuple[Metric, ...]:
     """Return the fixed metrics, then energy by the scopes and sources that were read."""
     del settings
     return (*FIXED, *energy.metrics(frames["energy"]))
 
 
-def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
+def measurements(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Measurement]:
     """Yield the run-level value of every metric of every task that has records."""
     held = disturbances.held_against(frames)
-    tasks = frames["attempts"]["task"].unique(maintain_order=True).to_list()
+    attempts = frames["attempts"].select("task").unique(maintain_order=True).collect()
+    tasks = attempts["task"].to_list()
     yield from _latency(frames["batches"], tasks, held)
     yield from _throughput(frames["windows"], tasks, held)
     yield from _memory(frames["memory"], tasks)
@@ -121,14 +126,14 @@ def measurements(frames: Mapping[str, pl.DataFrame]) -> Iterator[Measurement]:
 def details(
     cells: Sequence[Mapping[str, Json]],
     members: Mapping[str, Sequence[int]],
-    frames: Mapping[str, pl.DataFrame],
+    frames: Mapping[str, pl.LazyFrame],
     analysis: Mapping[str, Json],
 ) -> dict[str, dict[str, Json]]:
     """Return counts, model, and agreement with the reference cell, for each cell."""
     timed = frames["batches"].filter(~pl.col("phase").is_in(_WARMUP))
     counted = timed.group_by("task").agg(pl.len().alias("batches"), pl.col("samples").sum())
-    counts = {row["task"]: row for row in counted.iter_rows(named=True)}
-    models = {row["task"]: row for row in frames["models"].iter_rows(named=True)}
+    counts = {row["task"]: row for row in counted.collect().iter_rows(named=True)}
+    models = {row["task"]: row for row in frames["models"].collect().iter_rows(named=True)}
     energies = energy.totals(frames["energy"])
     same = outputs.compare(cells, members, frames["outputs"], analysis.get("reference"))
     found: dict[str, dict[str, Json]] = {}
@@ -194,48 +199,50 @@ def _total(counts: Mapping[int, Mapping[str, int]], tasks: Sequence[int], name: 
 
 
 def _latency(
-    batches: pl.DataFrame,
+    batches: pl.LazyFrame,
     tasks: Sequence[int],
     held: Mapping[int, tuple[tuple[str, str], ...]],
 ) -> Iterator[Measurement]:
-    timed = batches.filter((pl.col("pass") == "latency") & (~pl.col("phase").is_in(_WARMUP)))
-    # batches differ in width, and a pass that ends in mid-cycle must not look like drift
-    shaped = timed.with_columns(
-        (pl.col("duration_ns") / pl.col("duration_ns").median())
-        .over("task", "samples", "padded_tokens")
-        .alias("relative")
-    )
-    grouped = shaped.group_by("task", maintain_order=True).agg(
-        "duration_ns", "device_ns", "relative"
-    )
-    rows = {row["task"]: row for row in grouped.iter_rows(named=True)}
-    for name, column in (("latency_ms_per_batch", "duration_ns"), ("device_ms", "device_ns")):
+    counted = _timed(batches).group_by("task").agg(pl.col("duration_ns", "device_ns").count())
+    rows = {row["task"]: row for row in counted.collect().iter_rows(named=True)}
+    for name, column, missing in _LATENCIES:
         for task in tasks:
-            found = rows.get(task, {}).get(column) or []
-            values = tuple(v / 1e6 for v in found if v is not None)
-            if not values and column == "device_ns":
-                reason = "no device clock on this device"
-            else:
-                reason = "no timed batch of the latency pass"
             yield Measurement(
                 task=task,
                 metric=name,
-                value=median(values) if values else None,
-                reason=None if values else reason,
-                samples=values,
-                sequence=tuple(rows[task]["relative"]) if values else (),
+                value=None,
+                reason=None if rows.get(task, {}).get(column) else missing,
                 warnings=held.get(task, ()),
             )
 
 
+def samples(frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+    """Return the time of every timed batch of the latency pass, by our clock and the device's."""
+    # batches differ in width, and a pass that ends in mid-cycle must not look like drift
+    relative = pl.col("duration_ns") / pl.col("duration_ns").median()
+    shaped = _timed(frames["batches"]).with_columns(
+        relative.over("task", "samples", "padded_tokens").alias("sequence")
+    )
+    return {
+        name: shaped.drop_nulls(column)
+        .select("task", pl.col(column) / 1e6, "sequence")
+        .rename({column: "value"})
+        for name, column, _ in _LATENCIES
+    }
+
+
+def _timed(batches: pl.LazyFrame) -> pl.LazyFrame:
+    return batches.filter((pl.col("pass") == "latency") & (~pl.col("phase").is_in(_WARMUP)))
+
+
 def _throughput(
-    windows: pl.DataFrame,
+    windows: pl.LazyFrame,
     tasks: Sequence[int],
     held: Mapping[int, tuple[tuple[str, str], ...]],
 ) -> Iterator[Measurement]:
     own = windows.filter(pl.col("pass") == "throughput")
     summed = own.group_by("task").agg(pl.col("samples").sum(), pl.col("duration_ns").sum())
-    rows = {row["task"]: row for row in summed.iter_rows(named=True)}
+    rows = {row["task"]: row for row in summed.collect().iter_rows(named=True)}
     for task in tasks:
         row = rows.get(task)
         ran = row is not None and row["duration_ns"] > 0
@@ -248,8 +255,8 @@ def _throughput(
         )
 
 
-def _memory(memory: pl.DataFrame, tasks: Sequence[int]) -> Iterator[Measurement]:
-    rows = {(r["task"], r["phase"]): r for r in memory.iter_rows(named=True)}
+def _memory(memory: pl.LazyFrame, tasks: Sequence[int]) -> Iterator[Measurement]:
+    rows = {(r["task"], r["phase"]): r for r in memory.collect().iter_rows(named=True)}
     for metric, phase, column in MEMORY:
         for task in tasks:
             row = rows.get((task, phase))

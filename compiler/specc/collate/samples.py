@@ -1,0 +1,157 @@
+"""Describe the single values behind metrics: exactly, for each run and for each cell.
+
+One run's values at a time become a numpy array. Values are sorted once, and percentiles of a cell
+are read from its runs' sorted values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from specc.analysis.dependence import drift, effective_samples
+from specc.analysis.outliers import outlier_flags
+from specc.analysis.percentiles import describe, percentile
+from specc.kinds.base import Measurement
+
+Values = NDArray[np.float64]
+_Key = tuple[int, str]
+LARGEST = 1e140
+"""Squares of larger numbers leave no finite float."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSamples:
+    """What the values of one run of one metric look like, in the metric's unit."""
+
+    n: int
+    effective_n: float
+    """Independent values they are worth; n when they have no order in time."""
+    median: float
+    avg: float
+    min: float
+    max: float
+    percentiles: Mapping[str, float | None]
+    """"p50", "p90", …; None when the run is too small for that percentile."""
+    refused: Mapping[str, str]
+    """Why each missing percentile is missing."""
+    drift: float | None
+    """Share by which the second half of the sequence differs from the first; None when unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSamples:
+    """The same of all runs of a cell together; percentiles are never averaged."""
+
+    n: int
+    effective_n: float
+    avg: float | None
+    min: float | None
+    max: float | None
+    percentiles: Mapping[str, float | None]
+    refused: Mapping[str, str]
+    outliers: int
+    """Values far from the bulk; flagged, never dropped."""
+
+
+class Sampled:
+    """The samples of a study, by task and metric."""
+
+    def __init__(
+        self,
+        runs: Mapping[_Key, RunSamples],
+        ordered: Mapping[_Key, Values],
+        beyond: AbstractSet[_Key],
+    ) -> None:
+        self._runs = runs
+        self._ordered = ordered
+        self._beyond = beyond
+
+    def run(self, task: int, metric: str) -> RunSamples | None:
+        """Return what one run's values look like; None when it has no samples."""
+        return self._runs.get((task, metric))
+
+    def settled(self, one: Measurement) -> Measurement:
+        """Return a measurement with its value: the median of its samples where it has none."""
+        if one.value is not None or one.reason is not None:
+            return one
+        if (one.task, one.metric) in self._beyond:
+            return replace(one, reason=f"a number beyond {LARGEST:g} can't be averaged")
+        found = self.run(one.task, one.metric)
+        if found is None:
+            return replace(one, reason="the records of this point do not carry it")
+        return replace(one, value=found.median)
+
+    def pooled(self, tasks: Sequence[int], metric: str) -> CellSamples | None:
+        """Return what the values of several runs look like together; None without samples."""
+        keys = [key for task in tasks if (key := (task, metric)) in self._runs]
+        if not keys:
+            return None
+        values = np.concatenate([self._ordered[key] for key in keys])
+        worth = sum(self._runs[key].effective_n for key in keys)
+        found = describe(_plain(values), effective_n=worth)
+        return CellSamples(
+            n=found.n,
+            effective_n=worth,
+            avg=found.avg,
+            min=found.min,
+            max=found.max,
+            percentiles=found.percentiles,
+            refused=found.refused,
+            outliers=sum(outlier_flags(_plain(values))),
+        )
+
+
+def sampled(samples: Mapping[str, pl.LazyFrame]) -> Sampled:
+    """Describe the samples of every run. samples: see `TablesRoom.samples`."""
+    runs: dict[_Key, RunSamples] = {}
+    ordered: dict[_Key, Values] = {}
+    beyond: set[_Key] = set()
+    for metric, frame in samples.items():
+        for task, values, sequence in _by_task(frame):
+            if _reckonable(values) and (sequence is None or _reckonable(sequence)):
+                runs[task, metric] = _of_run(values, sequence)
+                ordered[task, metric] = np.sort(values)
+            else:
+                beyond.add((task, metric))
+    return Sampled(runs, ordered, beyond)
+
+
+def _reckonable(values: Values) -> bool:
+    # neither is nan
+    return bool(np.max(np.abs(values)) < LARGEST)
+
+
+def _by_task(frame: pl.LazyFrame) -> Iterator[tuple[int, Values, Values | None]]:
+    table = frame.collect()
+    for (task,), group in table.group_by("task", maintain_order=True):
+        values = group["value"].to_numpy().astype(np.float64)
+        sequence = group["sequence"].to_numpy() if "sequence" in group.columns else None
+        yield cast(int, task), values, sequence
+
+
+def _of_run(values: Values, sequence: Values | None) -> RunSamples:
+    in_order = [] if sequence is None else _plain(sequence)
+    worth = effective_samples(in_order) if sequence is not None else float(len(values))
+    found = describe(_plain(values), effective_n=worth)
+    return RunSamples(
+        n=found.n,
+        effective_n=worth,
+        median=percentile(_plain(np.sort(values)), 50),
+        avg=cast(float, found.avg),
+        min=cast(float, found.min),
+        max=cast(float, found.max),
+        percentiles=found.percentiles,
+        refused=found.refused,
+        drift=drift(in_order),
+    )
+
+
+def _plain(values: Values) -> list[float]:
+    return cast("list[float]", values.tolist())
