@@ -5,25 +5,36 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
 
-from specc.analysis.percentiles import median
+from specc.analysis.arrays import Array, Values, as_array
 
 LIMIT = 5.0
 """Robust standard deviations; timing samples have long right tails, so not the customary 3."""
 # makes the median absolute deviation of a normal sample equal its standard deviation
-_NORMAL = 1.4826
+NORMAL = 1.4826
 
 
-def outlier_flags(values: Sequence[float], *, limit: float = LIMIT) -> list[bool]:
+def outlier_flags(values: Values, *, limit: float = LIMIT) -> list[bool]:
     """Return for each value whether it lies more than `limit` robust deviations off the median.
 
     All False when more than half of the values are equal (the deviation is then 0).
+    Source: the median absolute deviation, Hampel (1974); checked against scipy.
     """
-    if not values:
-        return []
-    middle = median(values)
-    spread = _NORMAL * median([abs(v - middle) for v in values])
+    found: list[bool] = _flags(as_array(values), limit).tolist()
+    return found
+
+
+def count_outliers(values: Values, *, limit: float = LIMIT) -> int:
+    """Return how many values `outlier_flags` flags, without a list of a flag for each."""
+    return int(np.count_nonzero(_flags(as_array(values), limit)))
+
+
+def _flags(values: Array, limit: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    if len(values) == 0:
+        return np.zeros(0, dtype=np.bool_)
+    away = np.abs(values - np.median(values))
+    spread = NORMAL * float(np.median(away))
     if spread == 0:
-        return [False] * len(values)
-    return [abs(v - middle) > limit * spread for v in values]
+        return np.zeros(len(values), dtype=np.bool_)
+    return np.asarray(away > limit * spread)

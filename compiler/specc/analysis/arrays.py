@@ -1,0 +1,22 @@
+"""What the analysis takes as a sample: an array of numpy or any sequence of numbers.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Values: TypeAlias = Sequence[float] | Array
+"""One number for each measured thing, finite, without shape: (n,)."""
+
+
+def as_array(values: Values) -> Array:
+    """Return the values as a (n,) array of float64, without a copy where they are one already."""
+    found: Array = np.asarray(values, dtype=np.float64)
+    return found

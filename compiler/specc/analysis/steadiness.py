@@ -1,0 +1,238 @@
+"""Whether a run stood still while it was measured: warm-up, trend, change of level.
+
+Pure. A run counts as moving only where the movement is both larger than `LIMIT` and more than
+chance makes of a series that depends on itself as much as this one does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from specc.analysis.arrays import Array, Values, as_array
+from specc.analysis.dependence import memory
+from specc.analysis.outliers import NORMAL
+from specc.analysis.student import t_cdf
+
+LIMIT = 0.05
+"""Share of its level by which a run may move before it counts as moving."""
+ALPHA = 0.01
+"""Chance at which a run that stands still is called moving; a cell of five runs then stays
+below one in twenty."""
+FEWEST = 16
+"""Values below which nothing is said."""
+FEWEST_INDEPENDENT = 10.0
+BATCH = 5
+"""Values per batch of the warm-up rule: MSER-5."""
+MOST = 16_384
+"""Longer runs are examined by the means of so many batches at most (the method of batch means):
+trend and level are the same, and the cost stays small."""
+SPLITS = (0.25, 0.5, 0.75)
+"""Where the level before is held against the level after."""
+_CLIP = 5.0
+"""Robust standard deviations at which a value stops to pull: one stall is an outlier, no trend."""
+_LEAST_WARM_UP = 0.01
+"""Share of the values that a warm-up must have to count: it then moves a p99."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steadiness:
+    """How a run moved while it was measured. Shares are of the run's level: 0.1 is +10 %."""
+
+    n: int
+    effective_n: float
+    """Independent values (of more than MOST: independent batch means) once a trend is taken out;
+    n below `FEWEST`."""
+    drift: float | None
+    """Change from the first to the last value of a straight line through the run (its warm-up
+    left out); None where nothing can be said."""
+    drift_p: float | None
+    """Chance of at least such a slope in a run that stands still."""
+    level_change: float | None
+    """Largest change of the mean from before to after one of `SPLITS`."""
+    level_p: float | None
+    """Chance of at least such a change, over all splits."""
+    changed_at: int | None
+    """Number of values before that split."""
+    warm_up: int
+    """Values at the beginning that differ from the rest; 0 without a warm-up."""
+    warm_up_change: float | None
+    """By what share they differ; None without a warm-up."""
+    significant: bool
+    """True when the run moves: by more than LIMIT, and by more than chance does."""
+    reason: str | None
+    """What moves and by how much, or why nothing can be said; None when the run stands still."""
+
+
+def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> Steadiness:
+    """Look for warm-up, trend and change of level in one run.
+
+    values: (n,) in time, of one kind: what is known to differ between them divided out.
+    Logs are taken where all values are above 0; values beyond 5 robust deviations are clipped.
+    Source: least squares with a long-run variance (see `_t`); warm-up: MSER-5, White, Cobb and
+    Spratt (2000). Error rates: docs/calibration.md.
+    """
+    series = as_array(values)
+    n = len(series)
+    if n < FEWEST:
+        return _silent(n, float(n), f"{n} values: steadiness needs {FEWEST}")
+    scale = _scaled(series)
+    if scale is None:
+        return _silent(n, float(n), "the level is 0: no change can be a share of it")
+    clipped, share = scale
+    if float(np.ptp(clipped)) <= 1e-12:
+        return _silent(n, float(n), None, still=True)
+    size = -(-n // MOST)
+    clipped = clipped[: n // size * size].reshape(-1, size).mean(axis=1)
+    cut, warm_change = _warm_up(clipped, share, limit, alpha)
+    kept, warm_up = clipped[cut:], cut * size
+    slope, line_p, worth = _fit(kept, np.linspace(-0.5, 0.5, len(kept)))
+    if worth < FEWEST_INDEPENDENT:
+        reason = f"{worth:.0f} independent values: steadiness needs {FEWEST_INDEPENDENT:.0f}"
+        return _silent(n, worth, reason)
+    change, level_p, at = _level(kept)
+    drift, level, at = share(slope), share(change), warm_up + at * size
+    moved = []
+    if warm_up and warm_change is not None:
+        moved.append(f"the first {warm_up} of {n} values differ by {warm_change:+.1%}")
+    if abs(drift) > limit and line_p < alpha / 2:
+        moved.append(f"drift of {drift:+.1%} over the run")
+    elif abs(level) > limit and level_p < alpha / 2:
+        moved.append(f"level changed by {level:+.1%} after {at} of {n} values")
+    return Steadiness(
+        n=n,
+        effective_n=worth,
+        drift=drift,
+        drift_p=line_p,
+        level_change=level,
+        level_p=level_p,
+        changed_at=at,
+        warm_up=warm_up,
+        warm_up_change=warm_change,
+        significant=bool(moved),
+        reason="; ".join(moved) or None,
+    )
+
+
+def _silent(n: int, worth: float, reason: str | None, *, still: bool = False) -> Steadiness:
+    nothing = 0.0 if still else None
+    return Steadiness(
+        n=n,
+        effective_n=worth,
+        drift=nothing,
+        drift_p=None,
+        level_change=nothing,
+        level_p=None,
+        changed_at=None,
+        warm_up=0,
+        warm_up_change=None,
+        significant=False,
+        reason=reason,
+    )
+
+
+def _scaled(series: Array) -> tuple[Array, Callable[[float], float]] | None:
+    """Return the clipped series and how a difference in it becomes a share of the level."""
+    if float(np.min(series)) > 0:
+        return _clip(np.log(series)), math.expm1
+    level = abs(float(np.median(series)))
+    return (_clip(series / level), float) if level > 0 else None
+
+
+def _clip(series: Array) -> Array:
+    middle = float(np.median(series))
+    spread = NORMAL * float(np.median(np.abs(series - middle)))
+    if spread == 0:
+        return series
+    found: Array = np.clip(series, middle - _CLIP * spread, middle + _CLIP * spread)
+    return found
+
+
+def _fit(series: Array, shape: Array) -> tuple[float, float, float]:
+    """Fit mean + b * shape; return b, its two-sided p and the independent values of the rest.
+
+    shape: (n,) with mean 0.   p: `_t`.
+    """
+    power = float(shape @ shape)
+    b = float(shape @ series) / power
+    rest = series - np.mean(series) - b * shape
+    variance = float(rest @ rest) / (len(series) - 2)
+    if variance <= 1e-24:
+        return b, 0.0 if b else 1.0, float(len(series))
+    worth = _worth(rest)
+    return b, _t(b, power, variance, worth, len(series)), worth
+
+
+def _t(b: float, power: float, variance: float, worth: float, n: int) -> float:
+    """Return the two-sided p of a coefficient whose errors depend on each other.
+
+    The variance of b is that of independent errors times n / worth (the long-run variance of the
+    errors over their variance), and so many independent values less two are its freedom.
+    """
+    error = math.sqrt(variance / power * n / worth)
+    return 2 * t_cdf(-abs(b) / error, max(worth - 2, 1.0))
+
+
+def _worth(rest: Array) -> float:
+    """Return how many independent values residuals are worth, 2..n: the lesser of two estimates.
+
+    A fit takes long waves out of what is left, which makes it look less dependent than it is. Each
+    autocorrelation is too low by about 2 / n times the memory, which is put back; and short series
+    are taken for a first-order process, its coefficient corrected by (2 + 4 r) / n.
+    Source: Kendall (1954) for the correction with a fitted line.
+    """
+    n = len(rest)
+    positive, last = memory(rest)
+    taken = min(2 * (2 * last + 1) / n, 0.8)
+    longest = (1 + 2 * positive) / (1 - taken)
+    first = float(rest[:-1] @ rest[1:]) / float(rest @ rest)
+    corrected = min((n * first + 2) / (n - 4), 0.999)
+    by_order = (1 + corrected) / (1 - corrected)
+    return max(2.0, min(float(n), n / longest, n / by_order))
+
+
+def _level(series: Array) -> tuple[float, float, int]:
+    """Return the most significant change of level over SPLITS, its p over all, and its place."""
+    n = len(series)
+    found = []
+    for split in SPLITS:
+        at = round(n * split)
+        shape = np.where(np.arange(n) < at, -(n - at) / n, at / n)
+        b, p, _ = _fit(series, shape)
+        found.append((p, b, at))
+    p, b, at = min(found)
+    return b, min(1.0, p * len(SPLITS)), at
+
+
+def _warm_up(
+    series: Array, share: Callable[[float], float], limit: float, alpha: float
+) -> tuple[int, float | None]:
+    """Return the length of the warm-up in values and by what it differs; (0, None) without one.
+
+    The cut is the one of MSER-5: the least standard error of the mean of what is left, within the
+    first half. It counts where what is cut off differs from the rest beyond limit and chance.
+    """
+    batches = series[: len(series) // BATCH * BATCH].reshape(-1, BATCH).mean(axis=1)
+    count = len(batches)
+    left = np.arange(count, 0, -1)
+    middle = float(np.mean(batches))
+    sums = np.cumsum((batches - middle)[::-1])[::-1]
+    squares = np.cumsum(((batches - middle) ** 2)[::-1])[::-1]
+    errors = (squares - sums**2 / left) / left.astype(np.float64) ** 2
+    cut = int(np.argmin(errors[: max(count // 2, 1)])) * BATCH
+    n = len(series)
+    if cut < max(BATCH, _LEAST_WARM_UP * n):
+        return 0, None
+    # how much the rest moves by chance; a decay within the warm-up is no chance
+    rest = series[cut:] - np.mean(series[cut:])
+    variance = float(rest @ rest) / (len(rest) - 1)
+    b = float(np.mean(series[:cut]) - np.mean(series[cut:]))
+    p = _t(b, cut * len(rest) / n, variance, _worth(rest), len(rest)) if variance > 1e-24 else 0.0
+    change = share(b)
+    # the cut was chosen where the difference is large: that costs a factor of the choices
+    if abs(change) <= limit or p * (count // 2) >= alpha:
+        return 0, None
+    return cut, change
