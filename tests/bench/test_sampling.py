@@ -35,3 +35,18 @@ def test_ten_samples_a_second_cost_at_most_one_percent_of_a_core(tmp_path, recor
 def test_one_sample_takes_little_cpu_time(benchmark):
     rows = sampler.Rows(os.getpid())
     benchmark(rows.sample)
+
+
+def test_one_sample_with_all_counters_takes_at_most_one_percent_of_its_second(
+    benchmark, monkeypatch
+):
+    monkeypatch.setattr(sampler, "REFRESH_EVERY_NS", 0)
+    rows = sampler.Rows(os.getpid())
+
+    def cpu_of_one() -> float:
+        start = time.process_time()
+        rows.sample()
+        return time.process_time() - start
+
+    assert sorted(cpu_of_one() for _ in range(50))[25] <= MAX_SHARE_OF_A_CORE
+    benchmark(rows.sample)

@@ -13,7 +13,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from specc_runtime.contract import journal, launches, manifest, progress, segments, tasks
+from specc_runtime.contract import (
+    journal,
+    launches,
+    manifest,
+    progress,
+    samples,
+    segments,
+    tasks,
+)
 from specc_runtime.contract.fields import Check
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +30,7 @@ READERS: dict[str, Check] = {
     "launch": launches.check_launch,
     "manifest": manifest.check_manifest,
     "progress": progress.check_progress,
+    "sample": samples.check_sample,
     "segment": segments.SEGMENT,
     "task": tasks.check_task,
 }

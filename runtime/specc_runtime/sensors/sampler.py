@@ -18,11 +18,14 @@ from typing import Any, Dict, List, Optional, Union
 
 from . import nvml
 from .base import Unavailable, Value, why
+from .counters import Counters
 from .load import Load
 from .processes import ProcessTree
 
 WRITE_EVERY_NS = 1_000_000_000
-REFRESH_EVERY_NS = 1_000_000_000
+REFRESH_EVERY_NS = 950_000_000
+"""The tree of processes and the counters are read about once a second: a little less than that, so
+that a row a second has them every time."""
 GPU_EVERY_NS = 500_000_000
 """Every read is a driver call, and the power sensor averages over a second anyway."""
 MAX_WAITING_BYTES = 1 << 20
@@ -84,6 +87,7 @@ class Rows:
     def __init__(self, pid: int, *, proc_root: str = "/proc", nvml_module: Any = None) -> None:
         self._load = Load(proc_root)
         self._tree = ProcessTree(pid, without=os.getpid(), proc_root=proc_root)
+        self._counters = Counters(self._tree, pid, proc_root=proc_root)
         self._gpus = _open_gpus(nvml_module)
         self._gpu_ns = self._refresh_ns = 0
         self._said: Dict[str, str] = {}
@@ -92,11 +96,14 @@ class Rows:
         """Take one row of hardware.jsonl.
 
         `unavailable` [{sensor, reason}] stands in it only when a sensor went missing since the
-        last one. `gpus` is null in a row between two readings of the GPUs.
+        last one. `gpus` and `counters` are null in a row between two readings of them.
         """
         now_ns = time.monotonic_ns()
+        counters: Optional[Dict[str, Any]] = None
+        counters_missing: Dict[str, str] = {}
         if now_ns - self._refresh_ns >= REFRESH_EVERY_NS:
             self._tree.refresh()
+            counters, counters_missing = self._counters.read()
             self._refresh_ns = now_ns
         readings = {
             "cpu_util_pct": self._load.cpu_util_pct(),
@@ -106,24 +113,33 @@ class Rows:
         row: Dict[str, Any] = {"t_ns": now_ns, "epoch_ns": time.time_ns()}
         row.update((name, reading.value) for name, reading in readings.items())
         row["gpus"] = None if self._gpus else []
-        gpu_missing: Dict[str, str] = {}
+        row["counters"] = self._without_the_known_gaps(counters)
+        parts_missing: Dict[str, str] = counters_missing
         if self._gpus and now_ns - self._gpu_ns >= GPU_EVERY_NS:
             own = self._tree.pids
             row["gpus"] = [gpu.sample(own) for gpu in self._gpus]
             self._gpu_ns = now_ns
             for gpu_row in row["gpus"]:
                 if "reason" in gpu_row:
-                    gpu_missing[f"nvml {gpu_row['uuid']}"] = str(gpu_row["reason"])
-        lost = self._newly_lost(readings, gpu_missing)
+                    parts_missing[f"nvml {gpu_row['uuid']}"] = str(gpu_row["reason"])
+        lost = self._newly_lost(readings, parts_missing)
         if lost:
             row["unavailable"] = lost
         return row
 
+    def _without_the_known_gaps(
+        self, counters: Optional[Dict[str, Any]]
+    ) -> Optional[Dict[str, Any]]:
+        """Leave out what an earlier row has said to be missing: rows of a day are many."""
+        if counters is None:
+            return None
+        return {k: v for k, v in counters.items() if v is not None or k not in self._said}
+
     def _newly_lost(
-        self, readings: Dict[str, Value], gpu_missing: Dict[str, str]
+        self, readings: Dict[str, Value], parts_missing: Dict[str, str]
     ) -> List[Dict[str, str]]:
         now = {name: str(r.reason) for name, r in readings.items() if r.value is None}
-        now.update(gpu_missing)
+        now.update(parts_missing)
         new = [{"sensor": k, "reason": v} for k, v in now.items() if self._said.get(k) != v]
         self._said.update(now)
         return new
