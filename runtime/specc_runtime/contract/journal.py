@@ -15,6 +15,7 @@ from .fields import (
     HEX64,
     SAFE_PATH,
     Check,
+    Damage,
     anything,
     boolean,
     count,
@@ -114,10 +115,15 @@ def parse_journal(data: bytes, *, file: str = "events.jsonl") -> Journal:
 
 
 def read_journal(path: "str | os.PathLike[str]") -> Journal:
-    """Read a journal; a missing file is an empty one (the launch died before its first line)."""
+    """Read a journal; a missing file is an empty one (the launch died before its first line).
+
+    Raises Damage.
+    """
     name = os.fspath(path)
     try:
         with open(name, "rb") as file:
             return parse_journal(file.read(), file=name)
     except FileNotFoundError:
         return Journal((), 0)
+    except OSError as error:
+        raise Damage(name, None, f"can't be read: {error.strerror}") from None

@@ -136,6 +136,8 @@ def read_launch(folder: LaunchFolder) -> Optional[Dict[str, Any]]:
             return value
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise Damage(path, None, f"can't be read: {error.strerror}") from None
 
 
 def node_name(info: Mapping[str, Any]) -> str:
@@ -180,8 +182,16 @@ def _bundle_id(launches: Tuple[LaunchFolder, ...]) -> Optional[str]:
 
 
 def _folders(path: str) -> List[str]:
+    """Return the names of the folders there; none where it can't be listed."""
     try:
         with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
+            return sorted(entry.name for entry in entries if _is_folder(entry))
+    except OSError:
         return []
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

@@ -59,6 +59,7 @@ def fold(
     go_on: bool = False,
     scripts: Optional[Scripts] = None,
     complaint: Optional[Complaint] = None,
+    launches: Optional[Iterable[LaunchFolder]] = None,
 ) -> RunState:
     """Fold a run's folder, or one shard of it. Raises Damage for a journal that can't be read.
 
@@ -68,18 +69,20 @@ def fold(
     go_on: do not raise; nothing of a damaged journal counts, and its launch stands in `damage`.
     scripts: see `slurm.scripts_of`; with it, tasks that never started say where their jobs are.
     complaint: who compares rows with their hashes instead, for example from what it remembers.
+    launches: the only ones to read, by shard and number; default: all that stand there.
     """
     root = os.fspath(run)
     words = read_words(root)
     folders = list_launches(root) if shard_id is None else list_shard(root, shard_id)
+    folders = folders if launches is None else tuple(launches)
     found: Dict[str, _Open] = {}
-    launches: List[LaunchState] = []
+    read: List[LaunchState] = []
     damage: Dict[str, Tuple[Damage, ...]] = {}
     for index, folder in enumerate(folders):
         last = index + 1 == len(folders) or folders[index + 1].shard_id != folder.shard_id
         wrong: Optional[List[Damage]] = [] if go_on else None
         place = _Place(folder, over=ended or not last, newest=last, words=words)
-        launches.append(_read_launch(place, found, wrong))
+        read.append(_read_launch(place, found, wrong))
         if wrong:
             damage[folder.launch] = tuple(wrong)
     rows = tuple(tasks)
@@ -91,7 +94,7 @@ def fold(
             entry = found.pop(row.task_id, None) or _Open()
             entry.job = queue.get(row.shard or "")
             states[row.task_id] = _state(root, row, entry, judge)
-    return RunState(root, tuple(launches), states, tuple(sorted(found)), damage)
+    return RunState(root, tuple(read), states, tuple(sorted(found)), damage)
 
 
 def _read_launch(
