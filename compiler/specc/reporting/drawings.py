@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PNG_SCALE = 2.0
 WIDTH, HEIGHT = 560, 320
 """Of what stands between the axes [px]."""
-_TITLE_LETTERS = 66
+_TITLE_LETTERS = 72
 _NOTE_LETTERS = 84
 
 

@@ -54,29 +54,37 @@ def chart(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.LayerChart:
     import altair as alt
 
     numeric = all(is_number(row["x"]) for row in rows)
+    names = series(rows)
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=_number_axis(figure, rows, order) if numeric else _word_axis(figure, order),
         y=_y_axis(figure, rows, "value"),
-        color=_colour(figure, rows),
+        color=_named(alt.Color("series:N"), figure, names),
     )
-    names = series(rows)
     if not numeric and len(names) > 1:
         base = base.encode(xOffset=alt.XOffset("series:N").sort(names))
     spread = _band(base, figure, rows) if banded(figure, rows) else _bars(base, figure, rows)
-    points = base.encode(shape=_shape(figure, rows), tooltip=_tooltip(figure))
+    points = base.encode(
+        shape=_named(alt.Shape("series:N"), figure, names), tooltip=_tooltip(figure)
+    )
     full = points.transform_filter(f"datum.verdict === '{FULL}'")
     hollow = points.transform_filter(f"datum.verdict !== '{FULL}'")
-    layers = [
+    return alt.layer(
         spread,
+        *(_lines(base, names) if numeric else ()),
         full.mark_point(filled=True, size=64, opacity=1),
-        hollow.mark_point(filled=False, size=64, opacity=1, style=themes.HOLLOW),
+        hollow.mark_point(filled=False, size=64, opacity=1, strokeWidth=2),
+    )
+
+
+def _lines(base: alt.Chart, names: Sequence[str]) -> list[alt.Chart]:
+    """Return a layer for each dash. As a channel, the legend's symbols would be dashed as well."""
+    kinds: dict[tuple[int, ...], list[str]] = {}
+    for at, name in enumerate(names):
+        kinds.setdefault(themes.DASHES[at % len(themes.DASHES)], []).append(name)
+    return [
+        base.transform_filter({"field": "series", "oneOf": found}).mark_line(strokeDash=list(dash))
+        for dash, found in kinds.items()
     ]
-    if numeric:
-        dashes = themes.cycled([list(dash) for dash in themes.DASHES], len(names))
-        scale = alt.Scale(domain=names, range=dashes)
-        line = base.encode(strokeDash=alt.StrokeDash("series:N", scale=scale, legend=None))
-        layers.insert(1, line.mark_line())
-    return alt.layer(*layers)
 
 
 def series(rows: Rows) -> list[str]:
@@ -105,18 +113,6 @@ def _bars(base: alt.Chart, figure: Figure, rows: Rows) -> alt.Chart:
     return bars
 
 
-def _colour(figure: Figure, rows: Rows) -> alt.Color:
-    import altair as alt
-
-    return _named(alt.Color("series:N"), figure, series(rows))
-
-
-def _shape(figure: Figure, rows: Rows) -> alt.Shape:
-    import altair as alt
-
-    return _named(alt.Shape("series:N"), figure, series(rows))
-
-
 def _named(channel: Any, figure: Figure, names: Sequence[str]) -> Any:
     """Return a channel whose legend names the lines; a line without a name needs none."""
     import altair as alt
@@ -126,7 +122,7 @@ def _named(channel: Any, figure: Figure, names: Sequence[str]) -> Any:
     if not any(names):
         return channel.legend(None)
     columns = max(1, min(len(names), 6, _LEGEND_LETTERS // (max(map(len, names)) + 4)))
-    return channel.legend(alt.Legend(columns=columns))
+    return channel.legend(alt.Legend(columns=columns, symbolOpacity=1, symbolStrokeWidth=0))
 
 
 def _word_axis(figure: Figure, order: Sequence[Json]) -> alt.X:
@@ -169,14 +165,29 @@ def _y_axis(figure: Figure, rows: Rows, field: str) -> alt.Y:
 
     values = [row[k] for row in rows for k in ("value", "low", "high") if row[k] is not None]
     y = alt.Y(f"{field}:Q", title=figure.y_title)
-    big = max(values) >= _SHORTEN_FROM
-    if min(values) > 0 and max(values) / min(values) > _LOG_Y_FROM:
-        # a log axis of several decades labels every minor tick unless told otherwise
-        ticks = max(3, math.ceil(math.log10(max(values) / min(values))))
-        y = y.title(f"{figure.y_title}, log scale").scale(type="log", nice=True)
-        return y.axis(format=".4~s" if max(values) >= 1e5 else ",.6~g", tickCount=ticks)
+    least, most = min(values), max(values)
+    if least > 0 and most / least > _LOG_Y_FROM:
+        ticks = log_ticks(least, most)
+        y = y.title(f"{figure.y_title}, log scale")
+        y = y.scale(type="log", domain=[min(least, ticks[0]), max(most, ticks[-1])], nice=False)
+        return y.axis(format=".4~s" if most >= 1e5 else ",.6~g", values=ticks)
     y = y.scale(zero=True)
-    return y.axis(format=".4~s") if big else y
+    return y.axis(format=".4~s") if most >= _SHORTEN_FROM else y
+
+
+def log_ticks(least: float, most: float) -> list[float]:
+    """Return the labels of a log axis around two positive values: 1, 2, 5 of each power of ten.
+
+    Powers of ten alone where those would be many, and few of them over many decades.
+    """
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    every = max(1, (high - low) // 8)
+    ticks = [step * 10.0**power for power in range(low, high + 1, every) for step in steps]
+    first = max((at for at, tick in enumerate(ticks) if tick <= least), default=0)
+    last = next((at for at, tick in enumerate(ticks) if tick >= most), len(ticks) - 1)
+    # 10.0**-1 * 2 and its like end in digits that no axis should show
+    return [float(f"{tick:.3g}") for tick in ticks[first : last + 1]]
 
 
 def _tooltip(figure: Figure) -> list[alt.Tooltip]:

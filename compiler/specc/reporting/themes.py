@@ -7,8 +7,6 @@ differ in their dashes and points in their shapes too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from specc.model import Json
 
 FONT = "Inter, system-ui, sans-serif"
@@ -16,21 +14,9 @@ ON_WHITE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 ON_DARK = ("#2b8dd8", "#f47236", "#1ca26e", "#cd85b2", "#ebdb36", "#88dcff", "#ffffff")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 2))
-HOLLOW = "hollow"
-"""Style of a point whose value is not VALID: its outline alone, on the page's colour."""
-NOTE = "note"
-"""Style of words written into a plot."""
 
 
-def cycled(values: Sequence[Json], count: int) -> list[Json]:
-    """Return so many of the values, from the start again where they end.
-
-    Colours, shapes and dashes are of different number, so that combinations repeat late.
-    """
-    return [values[at % len(values)] for at in range(count)]
-
-
-def _theme(ink: str, faint: str, grid: str, page: str, colours: tuple[str, ...]) -> dict[str, Json]:
+def _theme(ink: str, faint: str, grid: str, colours: tuple[str, ...]) -> dict[str, Json]:
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 13}
     return {
         "font": FONT,
@@ -68,12 +54,8 @@ def _theme(ink: str, faint: str, grid: str, page: str, colours: tuple[str, ...])
         "line": {"strokeWidth": 2},
         "rule": {"color": ink},
         "text": {"color": ink, "font": FONT},
-        "style": {
-            HOLLOW: {"fill": page, "strokeWidth": 1.8},
-            NOTE: {"fill": ink, "fontSize": 12},
-        },
     }
 
 
-LIGHT = _theme("#1c2024", "#8b939c", "#e6e9ec", "#ffffff", ON_WHITE)
-DARK = _theme("#e6e8eb", "#6b737c", "#2b3138", "#14171a", ON_DARK)
+LIGHT = _theme("#1c2024", "#8b939c", "#e6e9ec", ON_WHITE)
+DARK = _theme("#e6e8eb", "#6b737c", "#2b3138", ON_DARK)
