@@ -1,0 +1,106 @@
+"""The knee of a load curve, and the load that meets an objective.
+
+Loads 1, 2, 4 … 128; the intervals are nominal 95 % and of the named quantity: the corner of a hard
+limit, the peak of the universal scalability law. A trial in which the wrong model was chosen, or
+none, counts as a miss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from claim import Claim
+
+from specc.analysis.load.knee import Knee, Level, find_knee
+
+LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
+NOISE = 0.04
+METHOD = "growth of the last factor of two by t; hinge or USL by AICc, profile likelihood"
+
+Rate = Callable[[float], float]
+
+
+def limit(corner: float) -> Rate:
+    return lambda load: 100.0 * min(load, corner)
+
+
+def law(sigma: float, kappa: float) -> Rate:
+    return lambda load: 100.0 * load / (1 + sigma * (load - 1) + kappa * load * (load - 1))
+
+
+def sweep(
+    rate: Rate, levels: Sequence[int], runs: int, chance: np.random.Generator
+) -> tuple[Level, ...]:
+    """Return one simulated sweep: lognormal differences between runs."""
+    noise = np.exp(NOISE * chance.standard_normal((len(levels), runs)))
+    return tuple(
+        Level(load=load, throughputs=tuple(float(rate(load) * each) for each in noise[place]))
+        for place, load in enumerate(levels)
+    )
+
+
+def claims(trials: int, seed: int) -> list[Claim]:
+    """Return what is promised of knees and of answers to objectives."""
+    found: list[Claim] = []
+    for runs in (5, 3):
+        found += _not_reached(trials, seed, runs)
+        found += _covered(trials, seed, runs)
+    return found
+
+
+def _not_reached(trials: int, seed: int, runs: int) -> list[Claim]:
+    found = []
+    for name, rate, levels in (
+        ("linear", lambda load: 100.0 * load, LEVELS),
+        ("linear, 1 to 16", lambda load: 100.0 * load, LEVELS[:5]),
+        ("peak at 43.6, loads up to 16 only", law(0.05, 0.0005), LEVELS[:5]),
+    ):
+        knees = _knees(rate, levels, runs, trials, seed)
+        found.append(
+            Claim(
+                name="NOT_REACHED where throughput still grows",
+                truth=f"{name}; {runs} runs, 4 % noise",
+                method=METHOD,
+                trials=trials,
+                hits=sum(knee.verdict == "NOT_REACHED" for knee in knees),
+                bound=0.99,
+                side="at_least",
+            )
+        )
+    return found
+
+
+def _covered(trials: int, seed: int, runs: int) -> list[Claim]:
+    peak = math.sqrt(0.95 / 0.0005)
+    found = []
+    for name, rate, truth, model in (
+        ("hard limit at 8", limit(8), 8.0, "hinge"),
+        ("hard limit at 11", limit(11), 11.0, "hinge"),
+        (f"USL peak at {peak:.1f}", law(0.05, 0.0005), peak, "usl"),
+    ):
+        knees = _knees(rate, LEVELS, runs, trials, seed)
+        found.append(
+            Claim(
+                name="the knee's interval covers the truth",
+                truth=f"{name}; {runs} runs, 4 % noise",
+                method=METHOD,
+                trials=trials,
+                hits=sum(_covers(knee, truth, model) for knee in knees),
+                bound=0.92,
+                side="at_least",
+            )
+        )
+    return found
+
+
+def _knees(rate: Rate, levels: Sequence[int], runs: int, trials: int, seed: int) -> list[Knee]:
+    chance = np.random.default_rng(seed)
+    return [find_knee(sweep(rate, levels, runs, chance)) for _ in range(trials)]
+
+
+def _covers(knee: Knee, truth: float, model: str) -> bool:
+    if knee.model != model or knee.low is None or knee.high is None:
+        return False
+    return knee.low <= truth <= knee.high
