@@ -1,0 +1,112 @@
+"""Compare run-level values of two sides: the difference of their centres and how sure it is.
+
+Pure. The unit of replication is the run: one value for each run goes in. Quantities whose run-to-run
+effects multiply go in as logarithms, so that a difference is the logarithm of a ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specc.analysis.student import t_cdf, t_quantile
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """How far the centre of the current runs lies above that of the baseline's."""
+
+    centre: float
+    """current - baseline, on the scale of the values."""
+    error: float
+    """Standard error of the centre; 0 when the runs of each side are equal."""
+    freedom: float
+    """Degrees of freedom of the error (Satterthwaite), >= 1."""
+    runs: tuple[int, int]
+    """Runs of baseline and current, >= 2 each; of the smallest cell for a mean over cells."""
+
+    def flipped(self) -> Effect:
+        """Return the same effect seen from the other side: a loss for a gain."""
+        return Effect(centre=-self.centre, error=self.error, freedom=self.freedom, runs=self.runs)
+
+    def p_above(self, limit: float) -> float:
+        """Return the one-sided p value of "the true effect is at most `limit`".
+
+        Where no run differs from its neighbours, the t test has no error to stand on; then it is
+        the share of the orders of all runs that part the two sides as cleanly.
+        """
+        if self.error == 0:
+            return 1 / math.comb(sum(self.runs), self.runs[0]) if self.centre > limit else 1.0
+        return 1 - t_cdf((self.centre - limit) / self.error, self.freedom)
+
+    def surely_below(self, limit: float, level: float) -> bool:
+        """Return whether the upper end of the two-sided interval at `level` is below `limit`."""
+        if self.error == 0:
+            return self.centre < limit
+        return t_cdf((self.centre - limit) / self.error, self.freedom) < (1 - level) / 2
+
+    def bound(self, side: float) -> float:
+        """Return the quantile `side` (0..1) of where the true effect lies: 0.975 is an upper one."""
+        return self.centre + (t_quantile(side, self.freedom) * self.error if self.error else 0.0)
+
+
+class TooFewRuns(ValueError):
+    """A side has fewer than two runs, so nothing is known of its spread."""
+
+
+def difference(baseline: Sequence[float] | Values, current: Sequence[float] | Values) -> Effect:
+    """Return Welch's comparison of two samples: no equal variances are assumed.
+
+    baseline, current: (runs,) finite values.   Raises TooFewRuns below two runs on a side.
+    Source: Welch 1947; checked against scipy.stats.ttest_ind in the unit test.
+    """
+    sides = [np.asarray(side, dtype=np.float64) for side in (baseline, current)]
+    if min(map(len, sides)) < 2:
+        raise TooFewRuns(f"{len(sides[0])} and {len(sides[1])} runs")
+    # equal values may leave a variance of 1e-34, which is none
+    squares = [float(side.var(ddof=1)) if np.ptp(side) > 0 else 0.0 for side in sides]
+    shares = [square / len(side) for square, side in zip(squares, sides, strict=True)]
+    freedom = _satterthwaite(shares, [len(side) - 1.0 for side in sides])
+    return Effect(
+        centre=float(sides[1].mean() - sides[0].mean()),
+        error=math.sqrt(sum(shares)),
+        freedom=freedom,
+        runs=(len(sides[0]), len(sides[1])),
+    )
+
+
+def mean_over_cells(cells: Sequence[tuple[Values, Values]], *, aligned: bool) -> Effect:
+    """Return the effect on the mean over cells, each cell counting the same.
+
+    cells: (baseline runs, current runs) of each.   aligned: run i of every cell is of repetition i,
+    on both sides; then each repetition's mean over the cells is one value, which holds also where a
+    repetition makes all its cells slow together. Otherwise the cells' errors are added up as
+    independent ones (Satterthwaite's degrees of freedom).
+    Raises TooFewRuns when a cell has fewer than two runs on a side.
+    """
+    if aligned:
+        sides = [np.mean([cell[side] for cell in cells], axis=0) for side in (0, 1)]
+        return difference(sides[0], sides[1])
+    effects = [difference(*cell) for cell in cells]
+    shares = [effect.error**2 for effect in effects]
+    return Effect(
+        centre=math.fsum(effect.centre for effect in effects) / len(effects),
+        error=math.sqrt(math.fsum(shares)) / len(effects),
+        freedom=_satterthwaite(shares, [effect.freedom for effect in effects]),
+        runs=(min(e.runs[0] for e in effects), min(e.runs[1] for e in effects)),
+    )
+
+
+def _satterthwaite(shares: Sequence[float], freedoms: Sequence[float]) -> float:
+    """Return the degrees of freedom of a sum of independent variance estimates."""
+    total = math.fsum(shares)
+    if total == 0:
+        return math.fsum(freedoms)
+    spent = math.fsum((s / total) ** 2 / f for s, f in zip(shares, freedoms, strict=True))
+    return 1 / spent
