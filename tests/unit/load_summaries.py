@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specc.analysis.intervals import over_runs
-from specc.collate.cells import VERDICTS
+from specc.collate.judging import VERDICTS
 
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
 THROUGHPUT, LATENCY, ERRORS = "requests_per_s", "latency_ms", "error_pct"
@@ -77,7 +77,7 @@ def a_load_summary(
         _cell(place, level, case, repetitions, chance)
         for place, level in enumerate(case.levels, start=1)
     ]
-    return {
+    summary = {
         "schema_version": 1,
         "kind": "command",
         "name": f"load-{name.replace('_', '-')}",
@@ -95,12 +95,23 @@ def a_load_summary(
         ],
         "verdicts": dict(VERDICTS),
         "cells": cells,
-        "load": [_curve(case, cells)],
         **{key: [] for key in ("failures", "interruptions", "damage", "runs", "bundles")},
         **{key: [] for key in ("machines", "inputs", "excluded", "right_sizing")},
         "torn": {"lines": 0, "bytes": 0},
         "rationale": {},
         "reproduce": {},
+    }
+    return {**summary, "load": load_curves(summary, an_analysis(case))}
+
+
+def an_analysis(case: Case) -> dict[str, Any]:
+    """Return the spec's `analysis` block of a case."""
+    return {
+        "load": {
+            **{"axis": "concurrency", "throughput": THROUGHPUT, "latency": LATENCY},
+            **{"latency_statistic": "p99", "errors": ERRORS, "loop": "closed"},
+        },
+        "slo": [{"metric": LATENCY, "statistic": "p99", "le": case.slo_ms}],
     }
 
 
@@ -165,58 +176,4 @@ def _value(runs: list[float], unit: str, better: str) -> dict[str, Any]:
         **{"interval_method": found.method, "interval_reason": found.reason, "n": found.runs},
         **{"run_values": runs, "verdict": "VALID", "verdict_reason": None},
         **{"distribution": None, "statistics": {}},
-    }
-
-
-def _curve(case: Case, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the entry of `load` that a curve of this truth must have."""
-    points = [_point(cell) for cell in cells]
-    best = max(points, key=lambda point: point["throughput"]["value"])
-    first = cells[0]
-    interval = (None, None) if case.knee is None else (0.95 * case.knee, 1.05 * case.knee)
-    knee_text = {
-        "FOUND": f"Throughput stops growing at {case.knee}.",
-        "NOT_REACHED": f"Throughput still grows at {case.levels[-1]}: the knee was not reached;"
-        f" extend beyond {case.levels[-1]}.",
-        "REFUSED": "No knee is told.",
-    }[case.verdict]
-    found = case.verdict == "FOUND"
-    return {
-        **{"curve": "k01", "axes": {}, "axis": "concurrency", "loop": "closed"},
-        **{key: first[key] for key in ("bundle_id", "run_id", "condition_id")},
-        **{"throughput": THROUGHPUT, "latency": LATENCY, "latency_statistic": "p99"},
-        "points": points,
-        "slo": [
-            {
-                **{"metric": LATENCY, "statistic": "p99", "op": "le", "limit": case.slo_ms},
-                "answer": case.answer,
-                "verdict": "NOT_MET" if case.answer is None else "MET",
-                "text": f"p99 of at most {case.slo_ms:g} ms is kept up to {case.answer}.",
-            }
-        ],
-        "knee": {
-            "verdict": case.verdict,
-            "model": ("usl" if case.curve is usl else "hinge") if found else None,
-            **{"value": case.knee, "low": interval[0], "high": interval[1], "level": 0.95},
-            "reason": "too few levels" if case.verdict == "REFUSED" else None,
-            "text": knee_text,
-        },
-        "recommended": {"low": 4, "high": 8, "text": "From 4 to 8."} if found else None,
-        "peak_throughput": {"level": best["level"], **best["throughput"]},
-        "tail_at_peak": {"level": best["level"], **best["tail"]},
-    }
-
-
-def _point(cell: dict[str, Any]) -> dict[str, Any]:
-    metrics = cell["metrics"]
-    tail = metrics[LATENCY]["statistics"]["p99"]
-    keys = ("value", "low", "high")
-    return {
-        "cell": cell["cell"],
-        "level": cell["axes"]["concurrency"],
-        "throughput": {key: metrics[THROUGHPUT][key] for key in keys},
-        "tail": {key: tail[key] for key in keys},
-        "errors": metrics[ERRORS]["value"],
-        "little": {"ratio": 1.0, "ok": True, "reason": None},
-        "verdict": cell["verdict"],
     }

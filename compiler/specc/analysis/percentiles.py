@@ -14,7 +14,7 @@ import numpy as np
 from specc.analysis.arrays import Values, as_array
 
 METHOD = "linear"
-LEVELS = (50.0, 90.0, 95.0, 99.0)
+LEVELS = (50.0, 90.0, 95.0, 99.0, 99.9)
 """The percentiles every distribution states."""
 CONFIDENCE = 0.95
 SMALL = 64
@@ -33,7 +33,7 @@ class Distribution:
     min: float | None
     max: float | None
     percentiles: dict[str, float | None]
-    """"p50", "p90", "p95", "p99"; None when the sample is too small for that percentile."""
+    """"p50", "p90", … "p99.9"; None when the sample is too small for that percentile."""
     refused: dict[str, str]
     """Why each missing percentile is missing."""
 
@@ -56,7 +56,7 @@ def samples_needed(level: float, *, confidence: float = CONFIDENCE) -> int:
     """Return the least n at which the largest value bounds the percentile from above.
 
     The chance that all n values lie under the true percentile is (level/100)**n; it must not
-    exceed 1 - confidence. 5 for p50, 29 for p90, 59 for p95, 299 for p99.
+    exceed 1 - confidence. 5 for p50, 29 for p90, 59 for p95, 299 for p99, 2995 for p99.9.
     """
     return math.ceil(math.log(1 - confidence) / math.log(level / 100))
 

@@ -22,7 +22,7 @@ LIMIT = 0.05
 ALPHA = 0.01
 """Chance at which a run that stands still is called moving; a cell of five runs then stays
 below one in twenty."""
-FEWEST = 16
+FEWEST = 30
 """Values below which nothing is said."""
 FEWEST_INDEPENDENT = 10.0
 BATCH = 5
@@ -30,8 +30,13 @@ BATCH = 5
 MOST = 16_384
 """Longer runs are examined by the means of so many batches at most (the method of batch means):
 trend and level are the same, and the cost stays small."""
-SPLITS = (0.25, 0.5, 0.75)
-"""Where the level before is held against the level after."""
+TRIM = 0.1
+"""A change of level is looked for between this share of the run and as much before its end."""
+_PLACES = 27.0
+"""What the choice of the place costs: p at the 1 % point of the largest of all places is this many
+times smaller than 1 % (Andrews 1993, table 1: 12.69 with 10 % trimmed)."""
+_TERMS = 4
+"""Mean, slope, step and its place: what is fitted before the rest is called noise."""
 _CLIP = 5.0
 """Robust standard deviations at which a value stops to pull: one stall is an outlier, no trend."""
 _LEAST_WARM_UP = 0.01
@@ -52,11 +57,11 @@ class Steadiness:
     drift_p: float | None
     """Chance of at least such a slope in a run that stands still."""
     level_change: float | None
-    """Largest change of the mean from before to after one of `SPLITS`."""
+    """Largest change of the mean from before to after one place in the run."""
     level_p: float | None
-    """Chance of at least such a change, over all splits."""
+    """Chance of at least such a change, wherever it is."""
     changed_at: int | None
-    """Number of values before that split."""
+    """Number of values before that place."""
     warm_up: int
     """Values at the beginning that differ from the rest; 0 without a warm-up."""
     warm_up_change: float | None
@@ -72,7 +77,7 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
 
     values: (n,) in time, of one kind: what is known to differ between them divided out.
     Logs are taken where all values are above 0; values beyond 5 robust deviations are clipped.
-    Source: least squares with a long-run variance (see `_t`); warm-up: MSER-5, White, Cobb and
+    Source: least squares with a long-run variance (see `_tested`); warm-up: MSER-5, White, Cobb and
     Spratt (2000). Error rates: docs/calibration.md.
     """
     series = as_array(values)
@@ -89,22 +94,29 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
     clipped = clipped[: n // size * size].reshape(-1, size).mean(axis=1)
     cut, warm_change = _warm_up(clipped, share, limit, alpha)
     kept, warm_up = clipped[cut:], cut * size
-    slope, line_p, worth = _fit(kept, np.linspace(-0.5, 0.5, len(kept)))
-    if worth < FEWEST_INDEPENDENT:
-        reason = f"{worth:.0f} independent values: steadiness needs {FEWEST_INDEPENDENT:.0f}"
-        return _silent(n, worth, reason)
-    change, level_p, at = _level(kept)
+    at = _place(kept)
+    line, step = np.linspace(-0.5, 0.5, len(kept)), _step(len(kept), at)
+    noise = _noise(kept, line, step)
+    if noise.worth < FEWEST_INDEPENDENT:
+        reason = f"{noise.worth:.0f} independent values: steadiness needs {FEWEST_INDEPENDENT:.0f}"
+        return _silent(n, noise.worth, reason)
+    slope, line_p = _tested(kept, line, noise)
+    change, step_p = _tested(kept, step, noise)
+    level_p = min(1.0, step_p * _PLACES)
     drift, level, at = share(slope), share(change), warm_up + at * size
     moved = []
     if warm_up and warm_change is not None:
         moved.append(f"the first {warm_up} of {n} values differ by {warm_change:+.1%}")
-    if abs(drift) > limit and line_p < alpha / 2:
-        moved.append(f"drift of {drift:+.1%} over the run")
-    elif abs(level) > limit and level_p < alpha / 2:
+    drifts = abs(drift) > limit and line_p < alpha / 2
+    jumps = abs(level) > limit and level_p < alpha / 2
+    # of two shapes that both fit, the one that takes more of the spread away
+    if jumps and (change**2 * (step @ step) > slope**2 * (line @ line) or not drifts):
         moved.append(f"level changed by {level:+.1%} after {at} of {n} values")
+    elif drifts:
+        moved.append(f"drift of {drift:+.1%} over the run")
     return Steadiness(
         n=n,
-        effective_n=worth,
+        effective_n=noise.worth,
         drift=drift,
         drift_p=line_p,
         level_change=level,
@@ -151,60 +163,73 @@ def _clip(series: Array) -> Array:
     return found
 
 
-def _fit(series: Array, shape: Array) -> tuple[float, float, float]:
-    """Fit mean + b * shape; return b, its two-sided p and the independent values of the rest.
-
-    shape: (n,) with mean 0.   p: `_t`.
-    """
-    power = float(shape @ shape)
-    b = float(shape @ series) / power
-    rest = series - np.mean(series) - b * shape
-    variance = float(rest @ rest) / (len(series) - 2)
-    if variance <= 1e-24:
-        return b, 0.0 if b else 1.0, float(len(series))
-    worth = _worth(rest)
-    return b, _t(b, power, variance, worth, len(series)), worth
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    variance: float
+    worth: float
+    n: int
+    terms: int
 
 
-def _t(b: float, power: float, variance: float, worth: float, n: int) -> float:
-    """Return the two-sided p of a coefficient whose errors depend on each other.
-
-    The variance of b is that of independent errors times n / worth (the long-run variance of the
-    errors over their variance), and so many independent values less two are its freedom.
-    """
-    error = math.sqrt(variance / power * n / worth)
-    return 2 * t_cdf(-abs(b) / error, max(worth - 2, 1.0))
+def _noise(series: Array, line: Array, step: Array) -> _Noise:
+    """Return what is left of a run without its line and its step: how large, how dependent."""
+    columns = np.column_stack((np.ones(len(series)), line, step))
+    fitted, *_ = np.linalg.lstsq(columns, series, rcond=None)
+    return _of_rest(series - columns @ fitted, _TERMS)
 
 
-def _worth(rest: Array) -> float:
+def _of_rest(rest: Array, terms: int) -> _Noise:
+    n = len(rest)
+    variance = float(rest @ rest) / (n - terms)
+    # without noise every movement is real; rounding is no noise
+    worth = _worth(rest, terms) if variance > 1e-24 else float(n)
+    return _Noise(max(variance, 1e-24), worth, n, terms)
+
+
+def _worth(rest: Array, terms: int) -> float:
     """Return how many independent values residuals are worth, 2..n: the lesser of two estimates.
 
     A fit takes long waves out of what is left, which makes it look less dependent than it is. Each
-    autocorrelation is too low by about 2 / n times the memory, which is put back; and short series
-    are taken for a first-order process, its coefficient corrected by (2 + 4 r) / n.
-    Source: Kendall (1954) for the correction with a fitted line.
+    autocorrelation is too low by about terms / n times the memory, which is put back; and short
+    series are taken for a first-order process with its coefficient corrected likewise.
+    Source: Kendall (1954), Marriott and Pope (1954) for the bias; simulated in docs/calibration.md.
     """
     n = len(rest)
     positive, last = memory(rest)
-    taken = min(2 * (2 * last + 1) / n, 0.8)
+    taken = min(terms * (2 * last + 1) / n, 0.8)
     longest = (1 + 2 * positive) / (1 - taken)
     first = float(rest[:-1] @ rest[1:]) / float(rest @ rest)
-    corrected = min((n * first + 2) / (n - 4), 0.999)
+    corrected = min((n * first + terms) / (n - 2 * terms), 0.999)
     by_order = (1 + corrected) / (1 - corrected)
     return max(2.0, min(float(n), n / longest, n / by_order))
 
 
-def _level(series: Array) -> tuple[float, float, int]:
-    """Return the most significant change of level over SPLITS, its p over all, and its place."""
+def _tested(series: Array, shape: Array, noise: _Noise) -> tuple[float, float]:
+    """Fit mean + b * shape; return b and its two-sided p.
+
+    shape: (n,) with mean 0.   The variance of b is that of independent errors times n / worth (the
+    long-run variance of the errors over their variance); what they are worth less what was fitted
+    is its freedom.
+    """
+    power = float(shape @ shape)
+    b = float(shape @ series) / power
+    error = math.sqrt(noise.variance / power * noise.n / noise.worth)
+    return b, 2 * t_cdf(-abs(b) / error, max(noise.worth - noise.terms, 1.0))
+
+
+def _place(series: Array) -> int:
+    """Return after how many values the means of both sides differ most, for their lengths."""
     n = len(series)
-    found = []
-    for split in SPLITS:
-        at = round(n * split)
-        shape = np.where(np.arange(n) < at, -(n - at) / n, at / n)
-        b, p, _ = _fit(series, shape)
-        found.append((p, b, at))
-    p, b, at = min(found)
-    return b, min(1.0, p * len(SPLITS)), at
+    first, last = max(2, math.ceil(TRIM * n)), min(n - 2, math.floor((1 - TRIM) * n))
+    before = np.arange(first, last + 1)
+    sums = np.cumsum(series - np.mean(series))[before - 1]
+    return int(before[np.argmax(np.abs(sums) / np.sqrt(before * (n - before)))])
+
+
+def _step(n: int, at: int) -> Array:
+    """Return a step of 1 after `at` of n values, with mean 0."""
+    found: Array = np.where(np.arange(n) < at, -(n - at) / n, at / n)
+    return found
 
 
 def _warm_up(
@@ -227,10 +252,8 @@ def _warm_up(
     if cut < max(BATCH, _LEAST_WARM_UP * n):
         return 0, None
     # how much the rest moves by chance; a decay within the warm-up is no chance
-    rest = series[cut:] - np.mean(series[cut:])
-    variance = float(rest @ rest) / (len(rest) - 1)
-    b = float(np.mean(series[:cut]) - np.mean(series[cut:]))
-    p = _t(b, cut * len(rest) / n, variance, _worth(rest), len(rest)) if variance > 1e-24 else 0.0
+    noise = _of_rest(series[cut:] - np.mean(series[cut:]), 1)
+    b, p = _tested(series, -_step(n, cut), noise)
     change = share(b)
     # the cut was chosen where the difference is large: that costs a factor of the choices
     if abs(change) <= limit or p * (count // 2) >= alpha:

@@ -9,29 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from specc.analysis.dependence import DRIFT_LIMIT
-from specc.analysis.intervals import Interval, over_runs
-from specc.analysis.percentiles import METHOD, samples_needed
+from specc.analysis.intervals import over_runs
+from specc.analysis.percentiles import METHOD
+from specc.collate.judging import judge, no_data
+from specc.collate.run_percentiles import statistics
 from specc.collate.samples import LARGEST, Sampled
 from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
 from specc.model import Json
-
-WIDEST = 4.0
-"""An interval wider than this factor says little more than an order of magnitude."""
-VERDICTS = {
-    "NO_DATA": "no repetition has a value; the reason stands beside it",
-    "CONTAMINATED": "something else used the machine, or it was slowed, while this was measured",
-    "NOT_STEADY": f"the second half of a run differs from its first by more than {DRIFT_LIMIT:.0%}",
-    "TOO_FEW": "one repetition only, repetitions that pin the value no better than a factor of "
-    f"{WIDEST:g}, or too few independent samples for a p90",
-    "VALID": "nothing speaks against the number",
-}
-"""Worst first; a cell has the worst verdict of its main metric."""
-_WORST_FIRST = tuple(VERDICTS)
 
 
 def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
@@ -58,16 +46,17 @@ def make_cells(
         found[one.task][one.metric] = _reckonable(sampled.settled(one))
     cells = []
     for cell, places in cell_members(tasks).items():
-        members = [tasks[place] for place in places]
+        by_place = {place: tasks[place] for place in places}
+        members = list(by_place.values())
         runs = [found[p] for p in places if tasks[p].state == "completed"]
         values = {
             metric.name: _metric_value(
-                metric, [run.get(metric.name) for run in runs], members, sampled
+                metric, [run.get(metric.name) for run in runs], by_place, sampled
             )
             for metric in metrics
         }
         present = [v for v in values.values() if v["value"] is not None]
-        main = present[0] if present else None
+        main = present[0] if present else _nothing(members)
         first = members[0]
         states: dict[str, int] = {s: sum(m.state == s for m in members) for s in map(str, STATES)}
         cells.append(
@@ -86,8 +75,7 @@ def make_cells(
                     for m in members
                     if m.cure is not None and m.state == "completed"
                 ],
-                "verdict": main["verdict"] if main else "NO_DATA",
-                "verdict_reason": main["verdict_reason"] if main else _why_no_data(members),
+                **{key: main[key] for key in ("verdict", "verdict_reason", "verdict_causes")},
                 "metrics": values,
             }
         )
@@ -104,16 +92,20 @@ def _reckonable(one: Measurement) -> Measurement:
 def _metric_value(
     metric: Metric,
     runs: Sequence[Measurement | None],
-    members: Sequence[TaskResult],
+    by_place: Mapping[int, TaskResult],
     sampled: Sampled,
 ) -> dict[str, Json]:
+    """Return one metric of one point. by_place: the tasks of all its repetitions."""
+    members = list(by_place.values())
     present = [r for r in runs if r is not None and r.value is not None]
     run_values = [r.value for r in present if r.value is not None]
     interval = over_runs(run_values)
     reason = _why_missing(runs, members) if len(present) < len(runs) or not present else None
     if present and reason is not None:
         reason = f"{len(runs) - len(present)} of {len(runs)} repetitions have no value: {reason}"
-    verdict, verdict_reason = _judge(present, interval, reason, sampled)
+    tasks = [run.task for run in present]
+    samples = [one for task in tasks if (one := sampled.run(task, metric.name)) is not None]
+    found = judge(present, interval, samples, reason)
     return {
         "value": interval.centre,
         "reason": reason,
@@ -126,9 +118,21 @@ def _metric_value(
         "interval_reason": interval.reason,
         "n": interval.runs,
         "run_values": run_values,
-        "verdict": verdict,
-        "verdict_reason": verdict_reason,
-        "distribution": _distribution(metric.name, [run.task for run in present], sampled),
+        "run_repetitions": [by_place[task].repetition for task in tasks],
+        "verdict": found.verdict,
+        "verdict_reason": found.reason,
+        "verdict_causes": found.as_json(),
+        "distribution": _distribution(metric.name, tasks, sampled),
+        "statistics": statistics(metric.name, tasks, sampled),
+    }
+
+
+def _nothing(members: Sequence[TaskResult]) -> dict[str, Json]:
+    found = no_data(_why_no_data(members))
+    return {
+        "verdict": found.verdict,
+        "verdict_reason": found.reason,
+        "verdict_causes": found.as_json(),
     }
 
 
@@ -148,34 +152,6 @@ def _distribution(metric: str, tasks: Sequence[int], sampled: Sampled) -> dict[s
         "refused": found.refused,
         "outliers": found.outliers,
     }
-
-
-def _judge(
-    runs: Sequence[Measurement], interval: Interval, missing: str | None, sampled: Sampled
-) -> tuple[str, str | None]:
-    """Return the worst verdict on a value and all reasons for it."""
-    if not runs:
-        return "NO_DATA", missing
-    held = {warning for run in runs for warning in run.warnings}
-    each = [one for run in runs if (one := sampled.run(run.task, run.metric)) is not None]
-    for one in each:
-        if one.drift is not None and abs(one.drift) > DRIFT_LIMIT:
-            held.add(("NOT_STEADY", f"a run's second half differs by {one.drift:+.1%}"))
-    needed = samples_needed(90)
-    if each and (worth := sum(one.effective_n for one in each)) < needed:
-        held.add(("TOO_FEW", f"{worth:.0f} independent samples, {needed} needed for a p90"))
-    if len(runs) < 2:
-        held.add(("TOO_FEW", "one repetition: the spread between runs is unknown"))
-    elif interval.low is None:
-        held.add(("TOO_FEW", f"no interval: {interval.reason}"))
-    elif interval.high is not None and interval.low > 0:
-        factor = interval.high / interval.low
-        if factor > WIDEST:
-            held.add(("TOO_FEW", f"the interval spans a factor of {factor:.2g}: more repetitions"))
-    if not held:
-        return "VALID", None
-    ordered = sorted(held, key=lambda warning: (_WORST_FIRST.index(warning[0]), warning[1]))
-    return ordered[0][0], "; ".join(reason for _, reason in ordered)
 
 
 def _why_missing(runs: Sequence[Measurement | None], members: Sequence[TaskResult]) -> str:

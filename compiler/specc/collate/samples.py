@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from specc.analysis.dependence import drift, effective_samples
-from specc.analysis.outliers import outlier_flags
+from specc.analysis.dependence import effective_samples
+from specc.analysis.order_statistics import within_run
+from specc.analysis.outliers import count_outliers
 from specc.analysis.percentiles import describe, percentile
+from specc.analysis.steadiness import Steadiness, examine
 from specc.kinds.base import Measurement
 
 Values = NDArray[np.float64]
@@ -41,8 +43,8 @@ class RunSamples:
     """"p50", "p90", …; None when the run is too small for that percentile."""
     refused: Mapping[str, str]
     """Why each missing percentile is missing."""
-    drift: float | None
-    """Share by which the second half of the sequence differs from the first; None when unknown."""
+    steadiness: Steadiness | None
+    """Whether the run stood still; None when its values have no order in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,14 @@ class Sampled:
             return replace(one, reason="the records of this point do not carry it")
         return replace(one, value=found.median)
 
+    def within_run(self, task: int, metric: str, percent: float) -> tuple[float, float] | None:
+        """Return bounds of a percentile within one run, see `order_statistics.within_run`."""
+        found = self.run(task, metric)
+        if found is None:
+            return None
+        ordered = self._ordered[task, metric]
+        return within_run(ordered, percent, effective_n=found.effective_n)
+
     def pooled(self, tasks: Sequence[int], metric: str) -> CellSamples | None:
         """Return what the values of several runs look like together; None without samples."""
         keys = [key for task in tasks if (key := (task, metric)) in self._runs]
@@ -95,7 +105,7 @@ class Sampled:
             return None
         values = np.concatenate([self._ordered[key] for key in keys])
         worth = sum(self._runs[key].effective_n for key in keys)
-        found = describe(_plain(values), effective_n=worth)
+        found = describe(values, effective_n=worth)
         return CellSamples(
             n=found.n,
             effective_n=worth,
@@ -104,7 +114,7 @@ class Sampled:
             max=found.max,
             percentiles=found.percentiles,
             refused=found.refused,
-            outliers=sum(outlier_flags(_plain(values))),
+            outliers=count_outliers(values),
         )
 
 
@@ -137,21 +147,16 @@ def _by_task(frame: pl.LazyFrame) -> Iterator[tuple[int, Values, Values | None]]
 
 
 def _of_run(values: Values, sequence: Values | None) -> RunSamples:
-    in_order = [] if sequence is None else _plain(sequence)
-    worth = effective_samples(in_order) if sequence is not None else float(len(values))
-    found = describe(_plain(values), effective_n=worth)
+    worth = float(len(values)) if sequence is None else effective_samples(sequence)
+    found = describe(values, effective_n=worth)
     return RunSamples(
         n=found.n,
         effective_n=worth,
-        median=percentile(_plain(np.sort(values)), 50),
+        median=percentile(np.sort(values), 50),
         avg=cast(float, found.avg),
         min=cast(float, found.min),
         max=cast(float, found.max),
         percentiles=found.percentiles,
         refused=found.refused,
-        drift=drift(in_order),
+        steadiness=None if sequence is None else examine(sequence),
     )
-
-
-def _plain(values: Values) -> list[float]:
-    return cast("list[float]", values.tolist())

@@ -12,10 +12,11 @@ import polars as pl
 
 from specc.analysis.percentiles import METHOD
 from specc.collate import facts
-from specc.collate.cells import VERDICTS, cell_members, make_cells
+from specc.collate.cells import cell_members, make_cells
 from specc.collate.complete import completeness
 from specc.collate.design import design_facts
 from specc.collate.interruptions import interruptions
+from specc.collate.judging import VERDICTS, verdict_groups
 from specc.collate.samples import sampled
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, TablesRoom
@@ -66,6 +67,7 @@ def summarise(
         "completeness": completeness(study.tasks),
         "metrics": [asdict(metric) for metric in metrics],
         "verdicts": dict(VERDICTS),
+        "verdict_groups": verdict_groups(cells),
         "cells": cells,
         "failures": facts.failure_facts(study.tasks, study.launches),
         "interruptions": interruptions(study.tasks, study.attempts),
