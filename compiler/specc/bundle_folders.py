@@ -20,9 +20,25 @@ def bundles_at(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         start = path.resolve()
         above = [start, *list(start.parents)[:_LEVELS_UP]]
-        around = [folder for folder in above if (folder / MANIFEST).is_file()][:1]
+        around = [folder for folder in above if file_at(folder / MANIFEST)][:1]
         below = [] if around else sorted(file.parent for file in start.glob(f"*/{MANIFEST}"))
         for folder in (*around, *below):
             if folder not in seen:
                 seen.add(folder)
                 yield path if folder == start else folder
+
+
+def file_at(path: Path) -> bool:
+    """Tell whether a file stands there; False where we may not look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def folder_at(path: Path) -> bool:
+    """Tell whether a folder stands there; False where we may not look."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

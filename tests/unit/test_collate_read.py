@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -233,23 +232,6 @@ def test_results_of_a_bundle_that_was_not_given_are_told_and_left_out(tmp_path: 
     done = collate([known.path, tmp_path / "lost"], tmp_path / "out")
     assert counts(done) == {"expected": 1, "completed": 1}
     assert stranger.bundle_id in done.summary["damage"][0]["message"]
-
-
-def test_one_run_in_two_places_is_refused(tmp_path: Path):
-    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
-    run_all(bundle)
-    shutil.copytree(bundle.path / "results" / "r1", tmp_path / "copy" / "r1")
-    with pytest.raises(ResultsInvalid, match="stands in two places"):
-        collate([bundle.path, tmp_path / "copy"], tmp_path / "out")
-
-
-def test_a_copy_of_a_run_under_another_name_is_no_second_run(tmp_path: Path):
-    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
-    run_all(bundle)
-    results = bundle.path / "results"
-    shutil.copytree(results / "r1", results / "r1-from-cluster")
-    with pytest.raises(ResultsInvalid, match="its values would count twice"):
-        collate([bundle.path], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
