@@ -1,0 +1,278 @@
+"""Name the resource that holds a system back, with the numbers that say so. Pure.
+
+Rules over an evidence table, no classifier: the resource whose statistic crosses its limit at the
+knee, but not one level below, wins. What is high at every level explains no knee. Ties are listed,
+the client comes first, and without evidence nothing is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from specc.analysis.bottleneck_table import CORE, NEXT_ACTIONS, RESOURCES, STATISTICS, Statistic
+from specc.analysis.bottleneck_words import (
+    Level,
+    common_gaps,
+    compared,
+    gain,
+    gaps,
+    growth,
+    others,
+    ranged,
+    symptoms,
+)
+
+UNDETERMINED = "undetermined"
+NEAR = 0.9
+"""A resource with a limit of 90 % crosses it at 0.9 of the load that saturates it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """The most likely bottleneck."""
+
+    kind: str
+    """A key of CLASSES."""
+    resource: str | None
+    tied: tuple[str, ...] = ()
+    """Further resources that crossed their limits at the same level."""
+    evidence: tuple[str, ...] = ()
+    """Sentences with measured values, limits and units."""
+    next_actions: tuple[str, ...] = ()
+    confidence: str | None = None
+    """high, medium or low; None when nothing is named."""
+    missing: tuple[str, ...] = ()
+    """What was not measured and why."""
+    reason: str | None = None
+    """Why nothing is named; None when something is."""
+
+
+def attribute_curve(
+    levels: Sequence[Level],
+    knee: tuple[float, float] | None,
+    limits: Mapping[str, float],
+    *,
+    why_no_knee: str = "",
+) -> Attribution:
+    """Attribute a load curve.
+
+    levels: by rising load.   knee: its interval, in units of the load; None when none was found,
+    the last level is then looked at and confidence is low.   limits: every statistic's and
+    symptom's limit, in its unit.
+    """
+    if len(levels) < 2:
+        reason = "a load curve needs two levels to compare"
+        return _undetermined(levels[-1:], reason, levels[0].missing if levels else {}, limits)
+    places = _places(levels, knee)
+    steps = [(levels[place], levels[place - 1]) for place in places]
+    for at, below in steps:
+        if at.client_limited is not None or _crossing(at, limits).get("client"):
+            return _of_client(at, below, limits, knee is not None)
+    for at, below in steps:
+        if winners := _new_at(at, below, limits):
+            return _named(winners, at, below, limits, knee is not None)
+    # waiting shows from the level after the knee on, where nothing is gained any more
+    after = levels[places[-1] : places[-1] + 2]
+    for at, below in [*steps, *zip(after[1:], after, strict=False)]:
+        if _queues(at, below, limits):
+            return _named({"service": []}, at, below, limits, knee is not None)
+    at, below = steps[-1]
+    reason = (
+        f"no measured resource reached its limit at {at.name} that was below it at {below.name}"
+    )
+    if knee is None and why_no_knee:
+        reason = f"{why_no_knee}; {reason}"
+    found = _undetermined([at], reason, at.missing, limits, below)
+    return replace(found, evidence=(*symptoms(at, below, limits), *found.evidence))
+
+
+def attribute_points(
+    points: Sequence[Level], limits: Mapping[str, float]
+) -> list[tuple[Attribution, list[int]]]:
+    """Attribute points of a study without load, those with one answer together.
+
+    Returns (attribution, places of its points). Nothing shows here whether a resource that is at
+    its limit is what a lower one would leave room for, so confidence is medium at most.
+    """
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, point in enumerate(points):
+        crossed = _strongest(_crossing(point, limits))
+        if point.client_limited is not None:
+            crossed = {"client": [], **crossed}
+        named = [resource for resource in crossed if resource != "service"]
+        groups.setdefault(tuple(named or crossed), []).append(place)
+    found = []
+    for resources, places in groups.items():
+        members = [points[place] for place in places]
+        if not resources:
+            reason = "no measured resource was at its limit"
+            if not any(member.values for member in members):
+                reason = "nothing was measured that could show a limit"
+            one = _undetermined(members, reason, common_gaps(members), limits)
+        else:
+            one = _point_group(resources, members, limits)
+        found.append((one, places))
+    return found
+
+
+def _places(levels: Sequence[Level], knee: tuple[float, float] | None) -> range:
+    """Return where a resource must cross its limit to explain the knee."""
+    last = len(levels) - 1
+    if knee is None:
+        return range(last, last + 1)
+    loads = [one.level or 0.0 for one in levels]
+    first, final = (
+        next((n for n, load in enumerate(loads) if load >= NEAR * end), last) for end in knee
+    )
+    # the lowest level has none below it that could be compared
+    return range(max(1, first), max(1, final) + 1)
+
+
+def _crossing(at: Level, limits: Mapping[str, float]) -> dict[str, list[Statistic]]:
+    """Return the statistics past their limits, by resource, in the order of attribution."""
+    found: dict[str, list[Statistic]] = {}
+    for one in STATISTICS:
+        value = at.values.get(one.name)
+        if value is not None and value >= limits[one.name]:
+            found.setdefault(one.resource, []).append(one)
+    return found
+
+
+def _new_at(at: Level, below: Level, limits: Mapping[str, float]) -> dict[str, list[Statistic]]:
+    """Return what crosses its limit at a level and was measured below it at the one before."""
+    found: dict[str, list[Statistic]] = {}
+    for resource, statistics in _crossing(at, limits).items():
+        new = [
+            one
+            for one in statistics
+            if one.name in below.values and below.values[one.name] < limits[one.name]
+        ]
+        # a resource that some number showed at its limit before is not new there
+        if new and not any(
+            below.values.get(one.name, 0.0) >= limits[one.name] and not one.weak
+            for one in statistics
+        ):
+            found[resource] = new
+    found = _strongest(found)
+    return {k: v for k, v in found.items() if k != "service"} or found
+
+
+def _strongest(found: dict[str, list[Statistic]]) -> dict[str, list[Statistic]]:
+    strong = {
+        resource: kept
+        for resource, statistics in found.items()
+        if (kept := [one for one in statistics if not one.weak])
+    }
+    decisive = [resource for resource in strong if resource != "service"]
+    weak = {k: v for k, v in found.items() if k not in strong}
+    return strong if decisive or not weak else {**weak, **strong}
+
+
+def _queues(at: Level, below: Level, limits: Mapping[str, float]) -> bool:
+    """Tell whether only waiting grew while every machine resource was seen below its limit."""
+    more, longer = gain(at, below), growth(at, below)
+    known = all(
+        resource in at.absent
+        or any(one.name in at.values for one in STATISTICS if one.resource == resource)
+        for resource in ("gpu_compute", "cpu")
+    )
+    return (
+        known
+        and not any(resource != "service" for resource in _strongest(_crossing(at, limits)))
+        and more is not None
+        and longer is not None
+        and more <= limits["throughput_gain_pct"]
+        and longer >= limits["tail_growth"]
+    )
+
+
+def _of_client(at: Level, below: Level, limits: Mapping[str, float], knee: bool) -> Attribution:
+    crossed = {"client": _crossing(at, limits).get("client", [])}
+    found = _named(crossed, at, below, limits, knee)
+    if at.client_limited is None:
+        return found
+    return replace(found, evidence=(f"At {at.name}: {at.client_limited}", *found.evidence))
+
+
+def _named(
+    winners: Mapping[str, list[Statistic]],
+    at: Level,
+    below: Level,
+    limits: Mapping[str, float],
+    knee: bool,
+) -> Attribution:
+    first, *tied = winners
+    evidence = [compared(one, at, below, limits) for found in winners.values() for one in found]
+    evidence += symptoms(at, below, limits)
+    evidence += others(winners, [at], limits, below)
+    weak = all(one.weak for one in winners[first]) and bool(winners[first])
+    sure = knee and not tied and not weak
+    complete = not _unmeasured(at)
+    return Attribution(
+        kind=RESOURCES[first][0],
+        resource=first,
+        tied=tuple(tied),
+        evidence=tuple(evidence),
+        next_actions=_actions(winners),
+        confidence="high" if sure and complete else "medium" if sure else "low",
+        missing=gaps(at.missing),
+    )
+
+
+def _point_group(
+    resources: tuple[str, ...], members: Sequence[Level], limits: Mapping[str, float]
+) -> Attribution:
+    evidence = [
+        f"At {one.name}: {one.client_limited}" for one in members if one.client_limited is not None
+    ]
+    crossed: dict[str, dict[str, Statistic]] = {resource: {} for resource in resources}
+    for member in members:
+        for resource, statistics in _crossing(member, limits).items():
+            if resource in crossed:
+                crossed[resource].update((one.name, one) for one in statistics)
+    for of_one in crossed.values():
+        strong = [one for one in of_one.values() if not one.weak]
+        evidence += [ranged(one, members, limits) for one in strong or of_one.values()]
+    evidence += others(crossed, members, limits, None)
+    weak = all(one.weak for one in crossed[resources[0]].values())
+    complete = not any(_unmeasured(member) for member in members)
+    sure = len(resources) == 1 and complete and not weak
+    return Attribution(
+        kind=RESOURCES[resources[0]][0],
+        resource=resources[0],
+        tied=resources[1:],
+        evidence=tuple(evidence),
+        next_actions=_actions(resources),
+        confidence="medium" if sure else "low",
+        missing=gaps(common_gaps(members)),
+    )
+
+
+def _undetermined(
+    members: Sequence[Level],
+    reason: str,
+    unseen: Mapping[str, str],
+    limits: Mapping[str, float],
+    below: Level | None = None,
+) -> Attribution:
+    missing = gaps(unseen)
+    first = f"Measure what is missing: {missing[0]}." if missing else "Sweep further, or closer."
+    return Attribution(
+        kind=UNDETERMINED,
+        resource=None,
+        evidence=tuple(others({}, members, limits, below)),
+        next_actions=(first,),
+        missing=missing,
+        reason=reason,
+    )
+
+
+def _actions(resources: Mapping[str, object] | Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for resource in resources for text in NEXT_ACTIONS[resource])
+
+
+def _unmeasured(at: Level) -> list[str]:
+    """Return the core resources of which no statistic was measured."""
+    seen = {one.resource for one in STATISTICS if one.name in at.values}
+    return [resource for resource in CORE if resource not in seen | at.absent]

@@ -1,0 +1,118 @@
+"""Word the evidence of a bottleneck: measured values, their limits, and what is missing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log2
+
+from specc.analysis.bottleneck_table import STATISTICS, Statistic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What was measured at one level of the load, or at one point of a study without load."""
+
+    name: str
+    """How a sentence calls it: "concurrency 16"."""
+    level: float | None = None
+    """The load; None for a point of a study without load."""
+    values: Mapping[str, float]
+    """Statistic -> value in its unit."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Statistic -> why it was not measured."""
+    absent: frozenset[str] = frozenset()
+    """Resources that these tasks don't use: the GPU's, without a GPU."""
+    throughput: float | None = None
+    tail: float | None = None
+    client_limited: str | None = None
+    """Why the point is known to be limited by its client; None when it is not."""
+
+
+def _per_doubling(now: float | None, before: float | None, at: Level, below: Level) -> float | None:
+    if not (now and before and at.level and below.level) or at.level <= below.level:
+        return None
+    return float((now / before) ** (1 / log2(at.level / below.level)))
+
+
+def gain(at: Level, below: Level) -> float | None:
+    """Return the gain of throughput when the load doubles [%]."""
+    factor = _per_doubling(at.throughput, below.throughput, at, below)
+    return None if factor is None else 100 * (factor - 1)
+
+
+def growth(at: Level, below: Level) -> float | None:
+    """Return the factor by which the tail grows when the load doubles."""
+    return _per_doubling(at.tail, below.tail, at, below)
+
+
+def others(
+    winners: Mapping[str, object],
+    members: Sequence[Level],
+    limits: Mapping[str, float],
+    below: Level | None,
+) -> Iterator[str]:
+    """Yield one sentence for each other resource that was measured: what speaks against it."""
+    told = set(winners)
+    for one in STATISTICS:
+        if one.resource in told or not any(one.name in member.values for member in members):
+            continue
+        told.add(one.resource)
+        if below is not None:
+            yield compared(one, members[0], below, limits)
+        else:
+            yield ranged(one, members, limits)
+
+
+def compared(one: Statistic, at: Level, below: Level, limits: Mapping[str, float]) -> str:
+    value, limit = at.values[one.name], limits[one.name]
+    before = below.values.get(one.name)
+    told = "not measured" if before is None else f"{figure(before)} {one.unit}"
+    return (
+        f"{one.label} {figure(value)} {one.unit} at {at.name}, {told} one level below at"
+        f" {below.name} (limit {figure(limit)} {one.unit})"
+    )
+
+
+def ranged(one: Statistic, members: Sequence[Level], limits: Mapping[str, float]) -> str:
+    values = [member.values[one.name] for member in members if one.name in member.values]
+    low, high = figure(min(values)), figure(max(values))
+    told = low if low == high else f"{low} to {high}"
+    where = f"at {members[0].name}" if len(members) == 1 else f"in {len(values)} points"
+    return f"{one.label} {told} {one.unit} {where} (limit {figure(limits[one.name])} {one.unit})"
+
+
+def symptoms(at: Level, below: Level, limits: Mapping[str, float]) -> Iterator[str]:
+    more, longer = gain(at, below), growth(at, below)
+    if more is not None and at.throughput is not None and below.throughput is not None:
+        limit = figure(limits["throughput_gain_pct"])
+        yield (
+            f"Throughput {figure(at.throughput)} at {at.name} against {figure(below.throughput)}"
+            f" at {below.name}: {more:+.1f} % for each doubling of the load (flat below {limit} %)"
+        )
+    if longer is not None and at.tail is not None and below.tail is not None:
+        limit = figure(limits["tail_growth"])
+        yield (
+            f"Tail latency {figure(at.tail)} at {at.name} against {figure(below.tail)} at"
+            f" {below.name}: x{longer:.2f} for each doubling of the load (growing from x{limit})"
+        )
+
+
+def common_gaps(members: Sequence[Level]) -> dict[str, str]:
+    """Return what none of the points has measured."""
+    gaps = {name: text for member in members for name, text in member.missing.items()}
+    return {n: t for n, t in gaps.items() if not any(n in member.values for member in members)}
+
+
+def gaps(missing: Mapping[str, str]) -> tuple[str, ...]:
+    """Word what is missing, those with one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for one in STATISTICS:
+        if one.name in missing:
+            by_reason.setdefault(missing[one.name], []).append(one.name)
+    return tuple(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+
+
+def figure(value: float) -> str:
+    """Write a number with three digits; whole thousands in full."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
