@@ -1,0 +1,78 @@
+"""The documents a study asks for beside the page: report.pdf and slides.pptx.
+
+Their libraries are an extra. Where one is missing its document is left out, and the summary, the
+report and the command's answer say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from specc.model import Json
+
+
+class _Paper(NamedTuple):
+    file: str
+    key: str
+    """Its name in the spec, below analysis.report."""
+    module: str
+    """The library it is made with, and what pip calls that."""
+    package: str
+
+
+_PAPERS = (
+    _Paper("report.pdf", "pdf", "typst", "typst"),
+    _Paper("slides.pptx", "slides", "pptx", "python-pptx"),
+)
+
+
+def not_written(summary: Mapping[str, Json]) -> list[dict[str, str]]:
+    """Return the documents that are asked for and can't be made: file, reason, fix."""
+    return [
+        {
+            "file": paper.file,
+            "reason": f"{paper.package} is not installed",
+            "fix": f"python -m pip install {paper.package}",
+        }
+        for paper in _asked(summary)
+        if not _installed(paper.module)
+    ]
+
+
+def paper_files(
+    summary: Mapping[str, Json], page: Mapping[str, Any], files: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Return file name -> content of every document that is asked for and can be made.
+
+    page: what all documents are made from.   files: the plots, by their path.
+    """
+    from specc.reporting.pdf import report_pdf
+
+    makers = {"report.pdf": report_pdf}
+    left_out = {one["file"] for one in summary.get("not_written") or ()}
+    return {
+        paper.file: makers[paper.file](page, files)
+        for paper in _asked(summary)
+        if paper.file in makers and paper.file not in left_out
+    }
+
+
+def told(one: Mapping[str, str]) -> str:
+    """Return in a sentence that a document is missing, why, and what helps."""
+    return f"{one['file']} was not written: {one['reason']} ({one['fix']})."
+
+
+def _asked(summary: Mapping[str, Json]) -> list[_Paper]:
+    analysis = (summary.get("design") or {}).get("analysis") or {}
+    wanted = analysis.get("report") or {}
+    return [paper for paper in _PAPERS if wanted.get(paper.key)]
+
+
+def _installed(module: str) -> bool:
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True
