@@ -58,12 +58,14 @@ def read_samples(
             rows, _ = fields.read_lines(str(path), path.read_bytes(), _check_sample)
         except FileNotFoundError:
             continue
-        except fields.Damage as wrong:
+        except (fields.Damage, OSError) as wrong:
             damage.append(
                 Damage(
                     file=os.path.relpath(path, Path(run).parent),
-                    line=wrong.line,
-                    message=wrong.message,
+                    line=wrong.line if isinstance(wrong, fields.Damage) else None,
+                    message=wrong.message
+                    if isinstance(wrong, fields.Damage)
+                    else f"can't be read: {wrong.strerror}",
                     consequence="nothing is known of what else used the machine in this launch",
                 )
             )

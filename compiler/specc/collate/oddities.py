@@ -55,10 +55,11 @@ def unread_paths(
     seen: set[str] = set()
     roots = [*paths, *(bundle / "results" for bundle in bundles)]
     for root in dict.fromkeys(path.resolve() for path in roots):
-        start = root / "results" if file_at(root / MANIFEST) else root
+        bundle = file_at(root / MANIFEST)
+        start = root / "results" if bundle else root
         for folder, why in _closed(start, _DEEPEST, seen):
             yield Damage(
-                file=os.path.relpath(folder, root.parent),
+                file=os.path.relpath(folder, root if bundle else root.parent),
                 line=None,
                 message=f"the folder can't be listed: {why}",
                 consequence="nothing in it is counted; give yourself the right to read it",
