@@ -13,6 +13,7 @@ from typing import Any
 
 from specc.analysis.intervals import over_runs
 from specc.collate.judging import VERDICTS
+from specc.collate.load import load_curves
 
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
 THROUGHPUT, LATENCY, ERRORS = "requests_per_s", "latency_ms", "error_pct"
@@ -53,15 +54,15 @@ class Case:
 CASES = {
     "linear": Case(curve=linear, verdict="NOT_REACHED", answer=128),
     "plateau": Case(curve=plateau, verdict="FOUND", knee=8.0, answer=32),
-    "usl": Case(curve=usl, verdict="FOUND", knee=43.59, answer=16),
+    "usl": Case(curve=usl, verdict="FOUND", knee=43.59, answer=32),
     "never_meets": Case(curve=plateau, slo_ms=5.0, verdict="FOUND", knee=8.0),
     "few_levels": Case(curve=plateau, levels=(1, 4, 16), verdict="REFUSED", answer=16),
-    "noisy": Case(curve=plateau, noise=0.4, verdict="REFUSED"),
+    "noisy": Case(curve=plateau, noise=0.6, verdict="REFUSED", answer=32),
     "errors": Case(
         curve=plateau,
         errors=lambda load: 0.0 if load <= 8 else 0.5 * load,
         verdict="REFUSED",
-        answer=32,
+        answer=8,
     ),
 }
 """The p99 is twice the mean latency, which obeys Little's law: N / X."""
@@ -156,7 +157,8 @@ def _tail(means: Sequence[float], chance: random.Random) -> dict[str, Any]:
         **{"value": found.centre, "low": found.low, "high": found.high, "n": found.runs},
         **{"run_values": tails, "reason": found.reason, "interval_method": found.method},
     }
-    mean = sum(means) / len(means)
+    # all requests of runs of one length: faster runs have more of them, so the harmonic mean
+    mean = len(means) / sum(1 / each for each in means)
     distribution = {
         **{"samples": 5000, "effective_samples": 4000.0, "percentile_method": "linear"},
         **{"avg": mean, "min": 0.5 * mean, "max": 3 * mean},

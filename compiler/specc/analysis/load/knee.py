@@ -23,6 +23,8 @@ LEAST_FREEDOM = 4
 """Runs beyond the first of each level: fewer don't show the spread between runs."""
 MOST_MISS = 0.1
 """A curve that the better model misses by more than this on average has another shape."""
+SIMPLER = 2.0
+"""The law has one parameter more than the hinge, and must be better by so much of the AICc."""
 WIDEST = 4.0
 """An interval wider than this factor pins no knee."""
 
@@ -96,10 +98,10 @@ def find_knee(levels: Sequence[Level]) -> Knee:
 
 def _fitted(data: Curve, growth: Growth, left_out: tuple[tuple[float, str], ...]) -> Knee:
     hinge, usl = fit_hinge(data, level=LEVEL), fit_usl(data, level=LEVEL)
-    chosen = hinge if hinge.criterion <= usl.criterion else usl
+    chosen = usl if usl.criterion < hinge.criterion - SIMPLER else hinge
     first, last = float(data.levels[0]), float(data.levels[-1])
     miss = sqrt(chosen.missed / data.total)
-    if miss > MOST_MISS:
+    if chosen.misfit and miss > MOST_MISS:
         reason = f"neither a hard limit nor a peak: the better curve misses by {miss:.0%}"
         return _refused(reason, last, left_out, growth)
     value = chosen.corner if isinstance(chosen, Hinge) else chosen.peak
