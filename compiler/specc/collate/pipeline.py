@@ -16,6 +16,7 @@ from specc.collate.attempts import all_attempts, attempt_table
 from specc.collate.complete import complete
 from specc.collate.contamination import contaminated
 from specc.collate.hardware import read_samples
+from specc.collate.load import load_curves
 from specc.collate.read import Found, read
 from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
@@ -61,6 +62,8 @@ def collate_data(
     held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
+    analysis = study.sources[0].manifest["spec"].get("analysis") or {}
+    summary["load"] = load_curves(summary, analysis)
     # so that a collate that is cut short leaves no list that vouches for half a report
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")
