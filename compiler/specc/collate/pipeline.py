@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
-
 from specc.collate import export
 from specc.collate.attempts import all_attempts, attempt_table
+from specc.collate.cache import Cache
 from specc.collate.complete import complete
 from specc.collate.contamination import contaminated
 from specc.collate.hardware import read_samples
@@ -23,9 +22,10 @@ from specc.collate.rows import read_rows
 from specc.collate.slurm_table import slurm_rows
 from specc.collate.summary import summarise
 from specc.collate.surroundings import surroundings
-from specc.collate.values import Collated, Damage, ResultsInvalid, Study, TaskResult
+from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
+from specc.reporting.papers import not_written
 from specc_runtime.contract.launches import node_name
 from specc_runtime.contract.pace import uncollected
 
@@ -34,12 +34,19 @@ Progress = Callable[[str], None]
 
 
 @uncollected
-def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: None) -> Collated:
+def collate(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    rehash: bool = False,
+    progress: Progress = lambda _: None,
+) -> Collated:
     """Collate bundles and results into `out`. Raises ResultsInvalid when there is no bundle.
 
     paths: bundle folders, folders of bundles, results roots or run folders, in any mix.
+    rehash: check every byte again, whatever an earlier collate into `out` remembers.
     """
-    data = collate_data(paths, out, progress=progress)
+    data = collate_data(paths, out, rehash=rehash, progress=progress)
     progress("drawing")
     # SHA256SUMS is written anew, over the reports as well
     written = [*data.paths[:-1], *_write_reports(out, data.summary)]
@@ -48,20 +55,27 @@ def collate(paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: 
 
 @uncollected
 def collate_data(
-    paths: Sequence[Path], out: Path, *, progress: Progress = lambda _: None
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    rehash: bool = False,
+    progress: Progress = lambda _: None,
 ) -> Collated:
     """Write what programs read, and no plots or reports: tables, summary.json, results."""
     progress("reading")
-    found = read(paths)
-    study = _study(found)
+    cache = Cache(out / "cache", rehash=rehash, progress=progress)
+    found = read(paths, complaint=cache.check)
+    study = _study(found, cache)
+    cache.save()
     room = tables_room(study.kind)
-    frames = room.frames(study.records.lazy())
+    frames = room.frames(study.records.all())
     samples, unreadable = read_samples(study.tasks)
     study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")
     held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
+    summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
     # so that a collate that is cut short leaves no list that vouches for half a report
@@ -80,10 +94,11 @@ def collate_data(
 
 
 def settle(
-    found: Found,
-) -> tuple[tuple[TaskResult, ...], pl.DataFrame, tuple[Damage, ...]]:
+    found: Found, cache: Cache | None = None
+) -> tuple[tuple[TaskResult, ...], Records, tuple[Damage, ...]]:
     """Return what became of every task, the rows that count, and what is damaged.
 
+    cache: what is remembered of the rows; without one they are read anew.
     Raises ResultsInvalid for bundles of several kinds.
     """
     kinds = sorted({str(source.manifest["kind"]) for source in found.sources})
@@ -92,20 +107,27 @@ def settle(
             f"bundles of different kinds: {', '.join(kinds)}",
             hint="collate each kind by itself: their numbers have no metric in common",
         )
-    columns = tables_room(kinds[0]).record_columns()
-    tasks, records, damage = read_rows(complete(found), columns)
+    room, cache = tables_room(kinds[0]), cache or Cache()
+    columns, bulk = room.record_columns(), room.bulk_columns()
+    tasks, records, damage = read_rows(complete(found), columns, bulk=bulk, cache=cache)
     while any(task.state == "invalid" and task.others for task in tasks):
         # a rerun did again what can't be read
-        tasks, records, more = read_rows(tuple(map(_second_choice, tasks)), columns)
+        again = tuple(map(_second_choice, tasks))
+        tasks, records, more = read_rows(again, columns, bulk=bulk, cache=cache)
         damage = (*damage, *more)
     return tasks, records, damage
 
 
-def _study(found: Found) -> Study:
-    tasks, records, damage = settle(found)
+def _study(found: Found, cache: Cache) -> Study:
+    tasks, records, damage = settle(found, cache)
     states = [launch for run in found.runs for launch in run.launches]
     launches = tuple(
-        {**launch.info, "host": node_name(launch.info), "path": run.path}
+        {
+            **launch.info,
+            "run_id": run.run_id,  # a renamed folder's, as its tasks have it
+            "host": node_name(launch.info),
+            "path": run.path,
+        }
         for run in found.runs
         for launch in run.launches
         if launch.info is not None
@@ -143,10 +165,14 @@ def _write_results(out: Path, summary: Json) -> list[Path]:
 
 def _write_reports(out: Path, summary: Json) -> list[Path]:
     from specc.reporting.figures import draw
-    from specc.reporting.report import report_files
+    from specc.reporting.papers import paper_files
+    from specc.reporting.report import page, report_files
 
     figures = draw(summary, report_room(summary["kind"]))
     written = [export.write_bytes(out / name, data) for name, data in figures.files.items()]
     for name, text in report_files(summary, report_room(summary["kind"]), figures).items():
         written.append(export.write_text(out / name, text))
+    shown = page(summary, report_room(summary["kind"]), figures)
+    for name, data in paper_files(summary, shown, figures.files).items():
+        written.append(export.write_bytes(out / name, data))
     return written

@@ -1,4 +1,4 @@
-"""Read the rows of completed tasks into one polars frame, with every column's type stated.
+"""Read the rows of completed tasks: a small study into memory, a large one into tables on disk.
 
 Only rows inside the segments of completed tasks are read. A row that doesn't fit its types is
 located by file and line, and its task is reported as damaged instead of losing the value silently.
@@ -6,16 +6,17 @@ located by file and line, and its task is reported as damaged instead of losing 
 
 from __future__ import annotations
 
-import io
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from specc.collate.values import Damage, TaskResult
+from specc.collate.cache import Cache, key_of
+from specc.collate.pieces import HEAD, Parsed, Parser, cut
+from specc.collate.values import Damage, Part, Records, TaskResult
+from specc.model import Json
 from specc_runtime.contract.segments import Segment
 
 CORE: Mapping[str, Any] = {
@@ -43,49 +44,66 @@ CORE: Mapping[str, Any] = {
 }
 """Fields of every record, of the `attempt` record that opens each attempt, and of the `rank`
 records of a task that is wider than a process."""
+SMALL = 64 << 20
+"""Bytes up to which a study is read into memory, and nothing is remembered of its rows."""
+BATCH = 64 << 20
+"""Small files are read together until they are this long."""
+Bulk = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A segment, and whose rows it holds."""
+
+    place: int
+    """Of the task in the study's list."""
+    task_id: str
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is read, and remembered, together: one long file or several short ones of a run."""
+
+    run: str
+    stretches: tuple[_Stretch, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.segment.bytes for one in self.stretches)
 
 
 def read_rows(
-    tasks: Sequence[TaskResult], columns: Mapping[str, Any]
-) -> tuple[tuple[TaskResult, ...], pl.DataFrame, tuple[Damage, ...]]:
+    tasks: Sequence[TaskResult],
+    columns: Mapping[str, Any],
+    *,
+    bulk: Bulk | None = None,
+    cache: Cache | None = None,
+) -> tuple[tuple[TaskResult, ...], Records, tuple[Damage, ...]]:
     """Return the tasks (damaged ones now invalid), their rows, and the damage.
 
-    columns: the kind's own fields.   Frame: CORE and `columns`, plus `task`, a place in `tasks`.
+    columns: the kind's own fields.   bulk: see `TablesRoom.bulk`.
     """
-    schema = {**CORE, **columns}
-    wrong: dict[int, str] = {}
-    frames = [pl.DataFrame(schema={**schema, "task": pl.Int64()})]
-    by_run: dict[str, list[int]] = defaultdict(list)
-    for place, task in enumerate(tasks):
-        if task.state == "completed" and task.run_path is not None:
-            by_run[task.run_path].append(place)
-    for run, places in by_run.items():
-        stretches = _stretches(run, [(place, tasks[place]) for place in places], wrong)
-        frames.append(_parse_all(run, stretches, tasks, schema, wrong))
+    cache = cache or Cache()
+    reader = _Reader(tasks, {**CORE, **columns}, bulk or {}, cache)
+    parts = [part for batch in reader.batches() for part in reader.read(batch)]
+    wrong = reader.wrong
     damage = [_foreign_or_odd(tasks[place], message) for place, message in wrong.items()]
     kept = tuple(
         replace(task, state="invalid", reason=wrong[place], segments=()) if place in wrong else task
         for place, task in enumerate(tasks)
     )
-    rows = _with_later_neighbours(pl.concat(frames, how="vertical", rechunk=True), tasks)
-    return kept, rows.filter(~pl.col("task").is_in(list(wrong))), tuple(damage)
+    good = [_without(part, wrong) for part in parts]
+    return kept, Records(parts=(reader.empty(), *good)), tuple(damage)
 
 
-def _with_later_neighbours(rows: pl.DataFrame, tasks: Sequence[TaskResult]) -> pl.DataFrame:
-    """Add to the neighbours of each attempt those that came after its start: the journal's part."""
-    beside = {place: list(task.beside) for place, task in enumerate(tasks) if task.beside}
-    if not beside:
-        return rows
-    told = pl.DataFrame(
-        {"task": list(beside), "_beside": list(beside.values())},
-        schema={"task": pl.Int64(), "_beside": pl.List(pl.String())},
-    )
-    joined = rows.join(told, on="task", how="left", maintain_order="left")
-    both = pl.col("neighbours").list.set_union("_beside")
-    attempts = (pl.col("type") == "attempt") & pl.col("_beside").is_not_null()
-    return joined.with_columns(
-        pl.when(attempts).then(both).otherwise("neighbours").alias("neighbours")
-    ).drop("_beside")
+def _without(part: Part, wrong: Mapping[int, str]) -> Part:
+    """Leave out all rows of tasks of which some rows can't be read."""
+    held = part.tasks & wrong.keys()
+    if not held:
+        return part
+    frame = part.frame.filter(~pl.col("task").is_in(sorted(held)))
+    return replace(part, frame=frame, tasks=part.tasks - held)
 
 
 def _foreign_or_odd(task: TaskResult, message: str) -> Damage:
@@ -99,86 +117,184 @@ def _foreign_or_odd(task: TaskResult, message: str) -> Damage:
     )
 
 
-def _stretches(
-    run: str, tasks: Iterable[tuple[int, TaskResult]], wrong: dict[int, str]
-) -> list[tuple[int, Segment, bytes]]:
-    """Read all segments of a run, opening each file once; their hashes were checked by `fold`."""
-    by_file: dict[str, list[tuple[int, Segment]]] = defaultdict(list)
-    for place, task in tasks:
-        for segment in task.segments:
-            by_file[segment.path(run)].append((place, segment))
-    found = []
-    for path, wanted in by_file.items():
-        end = 0
-        with Path(path).open("rb") as file:
-            for place, segment in sorted(wanted, key=lambda one: one[1].offset):
-                if segment.offset < end:
-                    at = f"{segment.launch}/{segment.file}"
-                    wrong[place] = f"{at}: two segments overlap at byte {segment.offset}"
+class _Reader:
+    """Reads batches; what is wrong is noted in `wrong`, by the place of the task."""
+
+    def __init__(
+        self, tasks: Sequence[TaskResult], schema: Mapping[str, Any], bulk: Bulk, cache: Cache
+    ) -> None:
+        self._tasks = tasks
+        self._schema = dict(schema)
+        self._bulk = bulk
+        self._cache = cache
+        self._done = self._total = 0
+        self.wrong: dict[int, str] = {}
+
+    def empty(self) -> Part:
+        """Return no rows, but all columns."""
+        frame = pl.LazyFrame(schema={**self._schema, "task": pl.Int64()})
+        return Part(frame=frame, tasks=frozenset(), rows=0)
+
+    def batches(self) -> list[_Batch]:
+        """Return what to read, in the order of launches; all of a small study at once for a run."""
+        found: dict[str, dict[str, list[_Stretch]]] = {}
+        for place, task in enumerate(self._tasks):
+            if task.state == "completed" and task.run_path is not None:
+                files = found.setdefault(task.run_path, {})
+                for segment in task.segments:
+                    one = _Stretch(place, task.task_id, segment)
+                    files.setdefault(segment.path(task.run_path), []).append(one)
+        batches = []
+        for run, files in found.items():
+            ordered = sorted(files.values(), key=lambda file: _launch(file[0].segment))
+            batches += _grouped(run, [self._in_order(file) for file in ordered])
+        self._total = sum(batch.bytes for batch in batches)
+        return batches
+
+    def _in_order(self, file: Sequence[_Stretch]) -> list[_Stretch]:
+        end, kept = 0, []
+        for one in sorted(file, key=lambda one: one.segment.offset):
+            segment = one.segment
+            if segment.offset < end:
+                at = f"{segment.launch}/{segment.file}"
+                self.wrong[one.place] = f"{at}: two segments overlap at byte {segment.offset}"
+                continue
+            end = segment.offset + segment.bytes
+            kept.append(one)
+        return kept
+
+    def read(self, batch: _Batch) -> list[Part]:
+        """Return the rows of a batch."""
+        if self._total > SMALL and batch.bytes > SMALL // 8:
+            return self._remembered(batch)
+        wrong: dict[int, str] = {}
+        frames = [parsed.rest for parsed in self._parse(batch, {}, wrong)]
+        self._note(batch, wrong)
+        if not frames:
+            return []
+        places = pl.Series([one.place for one in batch.stretches], dtype=pl.Int64)
+        frame = pl.concat(frames, how="vertical")
+        frame = frame.with_columns(places.gather(frame["segment"]).alias("task")).drop("segment")
+        # tasks in the order of the matrix, the rows of each in theirs
+        frame = frame.sort("task", maintain_order=True)
+        present = frozenset(frame["task"].unique().to_list())
+        table = self._with_later_neighbours(frame.lazy(), present)
+        return [Part(frame=table, tasks=present, rows=frame.height)]
+
+    def _parse(self, batch: _Batch, bulk: Bulk, wrong: dict[int, str]) -> Iterator[Parsed]:
+        """Yield the rows of a batch piece by piece, and say how far it is."""
+        segments = [(one.segment, one.task_id) for one in batch.stretches]
+        parser = Parser(batch.run, segments, self._schema, bulk)
+        rows = [0] * len(segments)
+        for piece in cut(batch.run, [segment for segment, _ in segments]):
+            parsed = parser.parse(piece)
+            wrong.update(parsed.wrong)
+            for span in piece.spans:
+                rows[span.number] += span.rows
+            self._done += len(piece.data)
+            done, total = self._done / 1e9, self._total / 1e9
+            self._cache.progress(f"reading rows: {done:.1f} of {total:.1f} GB")
+            yield parsed
+        for number, (segment, _) in enumerate(segments):
+            if rows[number] != segment.rows:
+                at = f"{segment.launch}/{segment.file}"
+                wrong.setdefault(number, f"{at}: holds {rows[number]} rows, not {segment.rows}")
+
+    def _remembered(self, batch: _Batch) -> list[Part]:
+        """Return the rows of a batch from the cache; without it, put them there first."""
+        key = key_of(
+            [(name, str(type_)) for name, type_ in self._schema.items()],
+            {name: list(columns) for name, columns in self._bulk.items()},
+            [(one.task_id, vars(one.segment)) for one in batch.stretches],
+        )
+        found = self._cache.find(key)
+        if found is None:
+            part = self._cache.begin(key)
+            index = self._write(batch, part)
+            folder = self._cache.finish(key, part, index)
+        else:
+            folder, index = found
+            self._done += batch.bytes
+        self._note(batch, {int(number): text for number, text in index["wrong"].items()})
+        return [self._scan(batch, folder, one) for one in index["parts"]]
+
+    def _write(self, batch: _Batch, folder: Path) -> dict[str, Json]:
+        wrong: dict[int, str] = {}
+        parts: list[Json] = []
+        for number, parsed in enumerate(self._parse(batch, self._bulk, wrong)):
+            for type_, frame in ((None, parsed.rest), *parsed.bulk.items()):
+                if frame.is_empty():
                     continue
-                end = segment.offset + segment.bytes
-                file.seek(segment.offset)
-                found.append((place, segment, file.read(segment.bytes)))
-    return sorted(found, key=lambda one: one[0])
+                name = f"{number:05d}-{type_ or 'rest'}.parquet"
+                frame.write_parquet(folder / name, compression="lz4")
+                present = frame["segment"].unique(maintain_order=True).to_list()
+                parts.append(
+                    {"file": name, "type": type_, "rows": frame.height, "segments": present}
+                )
+        return {"parts": parts, "wrong": {str(number): text for number, text in wrong.items()}}
+
+    def _scan(self, batch: _Batch, folder: Path, said: Mapping[str, Json]) -> Part:
+        """Return a table of the cache with all columns and the places of its tasks."""
+        segments = [int(number) for number in said["segments"]]
+        owners = [batch.stretches[number] for number in segments]
+        frame = pl.scan_parquet(folder / said["file"])
+        known: dict[str, pl.Expr] = {"task": _told(segments, [one.place for one in owners])}
+        if said["type"] is not None:
+            own = {*HEAD, *self._bulk[said["type"]]}
+            known["type"] = pl.lit(said["type"])
+            known["task_id"] = _told(segments, [one.task_id for one in owners])
+            for name, type_ in self._schema.items():
+                if name not in own:
+                    known[name] = pl.lit(None, dtype=type_)
+        frame = frame.with_columns(**known).select(*self._schema, "task")
+        tasks = frozenset(one.place for one in owners)
+        if said["type"] is None:
+            frame = self._with_later_neighbours(frame, tasks)
+        return Part(frame=frame, tasks=tasks, rows=int(said["rows"]))
+
+    def _note(self, batch: _Batch, wrong: Mapping[int, str]) -> None:
+        for number, text in wrong.items():
+            self.wrong.setdefault(batch.stretches[number].place, text)
+
+    def _with_later_neighbours(self, rows: pl.LazyFrame, present: frozenset[int]) -> pl.LazyFrame:
+        """Add to the neighbours of attempts those that came after their start, by the journal."""
+        beside = {place: list(found) for place in present if (found := self._tasks[place].beside)}
+        if not beside:
+            return rows
+        told = pl.LazyFrame(
+            {"task": list(beside), "_beside": list(beside.values())},
+            schema={"task": pl.Int64(), "_beside": pl.List(pl.String())},
+        )
+        joined = rows.join(told, on="task", how="left", maintain_order="left")
+        both = pl.col("neighbours").list.set_union("_beside")
+        attempts = (pl.col("type") == "attempt") & pl.col("_beside").is_not_null()
+        return joined.with_columns(
+            pl.when(attempts).then(both).otherwise("neighbours").alias("neighbours")
+        ).drop("_beside")
 
 
-def _parse_all(
-    run: str,
-    stretches: Sequence[tuple[int, Segment, bytes]],
-    tasks: Sequence[TaskResult],
-    schema: Mapping[str, Any],
-    wrong: dict[int, str],
-) -> pl.DataFrame:
-    """Parse all rows of a run at once; when that fails, find the stretches that don't fit."""
-    try:
-        frame = _parse_exactly(stretches, schema)
-    except pl.exceptions.PolarsError:
-        good = []
-        for place, segment, data in stretches:
-            if (complaint := _complaint(run, segment, data, schema)) is None:
-                good.append((place, segment, data))
-            else:
-                wrong[place] = complaint
-        stretches = good
-        frame = _parse_exactly(stretches, schema)
-    owner = pl.DataFrame(
-        {
-            "task": [place for place, segment, _ in stretches for _ in range(segment.rows)],
-            "_id": [tasks[p].task_id for p, segment, _ in stretches for _ in range(segment.rows)],
-        },
-        schema={"task": pl.Int64(), "_id": pl.String()},
-    )
-    joined = pl.concat([frame, owner], how="horizontal")
-    strange = joined.filter(pl.col("task_id").ne_missing(pl.col("_id")))
-    for place, task_id in strange.select("task", "task_id").unique("task").iter_rows():
-        wrong[place] = f"{tasks[place].launch}: its segments hold rows of task {task_id}"
-    return joined.drop("_id")
+def _told(segments: Sequence[int], values: Sequence[Any]) -> pl.Expr:
+    """Return the value of each row's segment."""
+    if len(set(values)) == 1:
+        return pl.lit(values[0], dtype=pl.Int64() if isinstance(values[0], int) else pl.String())
+    return pl.col("segment").replace_strict(segments, values)
 
 
-def _parse(data: bytes, schema: Mapping[str, Any]) -> pl.DataFrame:
-    if not data:
-        return pl.DataFrame(schema=dict(schema))
-    return pl.read_ndjson(io.BytesIO(data), schema=dict(schema))
+def _launch(segment: Segment) -> tuple[str, int]:
+    shard, _, launch = segment.launch.rpartition("/launch-")
+    return shard, int(launch)
 
 
-def _parse_exactly(
-    stretches: Sequence[tuple[int, Segment, bytes]], schema: Mapping[str, Any]
-) -> pl.DataFrame:
-    frame = _parse(b"".join(data for _, _, data in stretches), schema)
-    # polars skips blank lines, and every row must keep its owner
-    if frame.height != sum(segment.rows for _, segment, _ in stretches):
-        raise pl.exceptions.ComputeError("a line is no record")
-    return frame
-
-
-def _complaint(run: str, segment: Segment, data: bytes, schema: Mapping[str, Any]) -> str | None:
-    """Return which line of which file doesn't fit and why; None when all do."""
-    for number, line in enumerate(data.splitlines(keepends=True), start=1):
-        try:
-            text = None if _parse(line, schema).height == 1 else "a line is no record"
-        except pl.exceptions.PolarsError as error:
-            text = str(error).strip().splitlines()[0]
-        if text is not None:
-            before = Path(segment.path(run)).read_bytes()[: segment.offset].count(b"\n")
-            return f"{segment.launch}/{segment.file}:{before + number}: {text}"
-    return None
+def _grouped(run: str, files: Sequence[Sequence[_Stretch]]) -> list[_Batch]:
+    """Put files together, in their order, until they are `BATCH` long."""
+    groups: list[list[_Stretch]] = []
+    size = 0
+    for file in files:
+        more = sum(one.segment.bytes for one in file)
+        if groups and size + more <= BATCH:
+            groups[-1].extend(file)
+            size += more
+        else:
+            groups.append(list(file))
+            size = more
+    return [_Batch(run, tuple(group)) for group in groups]

@@ -6,7 +6,7 @@ are read from its runs' sorted values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import cast
@@ -118,12 +118,16 @@ class Sampled:
         )
 
 
-def sampled(samples: Mapping[str, pl.LazyFrame]) -> Sampled:
-    """Describe the samples of every run. samples: see `TablesRoom.samples`."""
+def sampled(batches: Iterable[Mapping[str, pl.LazyFrame]]) -> Sampled:
+    """Describe the samples of every run.
+
+    batches: of `TablesRoom.samples`; each holds all samples of its tasks.
+    """
     runs: dict[_Key, RunSamples] = {}
     ordered: dict[_Key, Values] = {}
     beyond: set[_Key] = set()
-    for metric, frame in samples.items():
+    each = ((name, frame) for samples in batches for name, frame in samples.items())
+    for metric, frame in each:
         for task, values, sequence in _by_task(frame):
             if _reckonable(values) and (sequence is None or _reckonable(sequence)):
                 runs[task, metric] = _of_run(values, sequence)

@@ -24,6 +24,8 @@ from specc.matrix.conditions import describe_condition, exclude_rule
 from specc.model import Json
 
 SCHEMA_VERSION = 1
+BATCH_ROWS = 2_000_000
+"""Rows whose samples are in memory at a time, but for those of a longer run: they are whole."""
 
 
 def summarise(
@@ -43,7 +45,8 @@ def summarise(
         one if one.metric in sizes else _warned(one, held.get(one.task, ()))
         for one in room.measurements(frames)
     )
-    sampled_values = sampled(room.samples(frames))
+    batches = study.records.batches(BATCH_ROWS)
+    sampled_values = sampled(room.samples(room.frames(batch)) for batch in batches)
     cells = make_cells(study.tasks, metrics, measurements, sampled_values)
     first = study.sources[0].manifest
     spec = first["spec"]

@@ -5,7 +5,7 @@ Frozen, and free of any kind of experiment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -101,6 +101,54 @@ class TaskResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some rows of a study: in memory, or in a file that is read when it is asked for."""
+
+    frame: pl.LazyFrame
+    """All columns of the kind's records and `task`."""
+    tasks: frozenset[int]
+    """Places of the tasks whose rows these are."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Every row of every completed task. A task's rows are in their order."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self.parts)
+
+    def all(self) -> pl.LazyFrame:
+        """Return all rows as one frame."""
+        return _one(self.parts)
+
+    def batches(self, limit: int) -> Iterator[pl.LazyFrame]:
+        """Yield the rows of some tasks at a time: all of them, and about `limit` rows."""
+        last = {task: place for place, part in enumerate(self.parts) for task in part.tasks}
+        batch: list[Part] = []
+        rows, until = 0, -1
+        for place, part in enumerate(self.parts):
+            # a task that goes on in a later part stays whole
+            if batch and until < place and rows + part.rows > limit:
+                yield _one(batch)
+                batch, rows = [], 0
+            batch.append(part)
+            rows += part.rows
+            until = max(until, *(last[task] for task in part.tasks), place)
+        if batch:
+            yield _one(batch)
+
+
+def _one(parts: Sequence[Part]) -> pl.LazyFrame:
+    frames = [part.frame for part in parts]
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """All that was found at the given paths."""
 
@@ -108,7 +156,7 @@ class Study:
     sources: tuple[Source, ...]
     tasks: tuple[TaskResult, ...]
     """In matrix order within each series. Frames name a task by its place here."""
-    records: pl.DataFrame
+    records: Records
     """Every row of every completed task, with its `task`; columns as the kind's room says."""
     attempts: pl.DataFrame
     """One row for each attempt of each task, in every bundle and run; see `attempts`."""

@@ -25,6 +25,9 @@ def collate(
             help="Folder to write to; default: NAME-report here, NAME that of the first PATH.",
         ),
     ] = None,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Check every byte again, also of unchanged files.")
+    ] = False,
 ) -> Answer:
     """Turn what runs have written into tables, plots and a report.
 
@@ -34,7 +37,7 @@ def collate(
 
     folder = out or Path(f"{paths[0].resolve().name}-report")
     with steps() as progress:
-        made = collate_paths(paths, folder, progress=progress)
+        made = collate_paths(paths, folder, rehash=rehash, progress=progress)
     files = [str(path) for path in made.paths]
     data = {"out": str(folder), "files": files, "completeness": made.completeness}
     return Answer(text=f"{_counts(made.completeness)}\n{folder / 'report.html'}", data=data)

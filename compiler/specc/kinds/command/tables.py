@@ -61,6 +61,11 @@ def record_columns() -> Mapping[str, Any]:
     }
 
 
+def bulk_columns() -> Mapping[str, Sequence[str]]:
+    """Return the fields of a reported value: a program may report one for each of its steps."""
+    return {"metric": ("metric", "value", "value_reason", "unit", "better", "index")}
+
+
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `metrics` (one row for each value reported), `processes` (one for each run, and for
     each rank of it) and, where tasks have several processes, `ranks`.

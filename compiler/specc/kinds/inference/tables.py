@@ -80,6 +80,15 @@ def record_columns() -> Mapping[str, Any]:
     }
 
 
+def bulk_columns() -> Mapping[str, Sequence[str]]:
+    """Return the fields of a batch: small ones are timed by the hundred thousand."""
+    return {
+        "batch": (
+            *("pass", "index", "duration_ns", "device_ns", "samples", "tokens", "padded_tokens"),
+        )
+    }
+
+
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `attempts`, `batches`, `windows`, `energy`, `memory`, `models` and `outputs`."""
     keys = ["task", "attempt", "t_ns"]

@@ -1,0 +1,182 @@
+"""Remember which segments were checked and what their rows are, so that they are read once.
+
+Stands under `<out>/cache` and may be deleted at any time: everything in it is made again. A file
+counts as unchanged while its size, time of change and inode stay; `rehash` believes none of that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from specc.model import Json
+from specc_runtime.contract.segments import Segment, SegmentFiles
+
+VERSION = 1
+"""Raised when what stands in the cache comes to mean something else."""
+_WORTH = 1 << 20
+"""Smaller segments are hashed again sooner than they are looked up."""
+_CHECKED = "checked.json"
+_INDEX = "index.json"
+
+
+class Cache:
+    """What is remembered of one collate for the next one into the same folder."""
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        rehash: bool = False,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """folder: None remembers nothing beyond the life of this object."""
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = folder
+        self._rehash = rehash
+        self.progress = progress
+        self._stamps: dict[str, list[int]] = {}
+        self._checked: dict[str, Json] = {}
+        self._seen: dict[str, Json] = {}
+        self._used: set[str] = set()
+        self._bytes = 0
+        self._files = SegmentFiles()
+        if folder is not None and not rehash:
+            self._checked = _read(folder / _CHECKED).get("files") or {}
+
+    @property
+    def folder(self) -> Path:
+        """Where to write; of a cache without a folder a temporary one."""
+        if self._folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="specc-collate-")
+            self._folder = Path(self._temporary.name)
+        return self._folder
+
+    def check(self, run: str, segment: Segment) -> str | None:
+        """Say what is wrong with a segment; a large one of an unchanged file is not read again."""
+        if segment.bytes < _WORTH:
+            return self._files.complaint(run, segment)
+        path = os.path.realpath(segment.path(run))
+        try:
+            stamp = self._stamps.setdefault(path, stamp_of(Path(path)))
+        except OSError as error:
+            return f"{segment.launch}/{segment.file}: {error.strerror}"
+        place, said = f"{segment.offset}+{segment.bytes}", f"{segment.rows} {segment.sha256}"
+        known = self._checked.get(path) or {}
+        good = known.get("good") or {} if known.get("stamp") == stamp else {}
+        if good.get(place) != said:
+            self._bytes += segment.bytes
+            self.progress(f"checking hashes: {self._bytes / 1e9:.1f} GB")
+            wrong = self._files.complaint(run, segment)
+            if wrong is not None:
+                return wrong
+        self._seen.setdefault(path, {"stamp": stamp, "good": {}})["good"][place] = said
+        return None
+
+    def find(self, key: str) -> tuple[Path, dict[str, Json]] | None:
+        """Return a folder of tables and its index, when all of it is as it was written."""
+        folder = self.folder / "rows" / key[:32]
+        index = _read(folder / _INDEX)
+        if index.get("key") != key or not isinstance(index.get("files"), dict):
+            return None
+        for name, said in index["files"].items():
+            if not self._as_written(folder / name, said):
+                return None
+        self._used.add(folder.name)
+        return folder, index
+
+    def begin(self, key: str) -> Path:
+        """Return an empty folder to write tables to; `finish` gives it its name."""
+        part = self.folder / "rows" / f".{key[:32]}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        return part
+
+    def finish(self, key: str, part: Path, index: Mapping[str, Json]) -> Path:
+        """Write the index of a folder that `begin` made, and move it to its place."""
+        files = {path.name: said_of(path) for path in sorted(part.iterdir())}
+        document = {**index, "key": key, "files": files}
+        (part / _INDEX).write_text(json.dumps(document))
+        folder = part.with_name(key[:32])
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+        self._used.add(folder.name)
+        return folder
+
+    def remembered(self, name: str) -> dict[str, Json]:
+        """Return a small document of an earlier collate; empty when there is none."""
+        return {} if self._folder is None else _read(self._folder / f"{name}.json")
+
+    def remember(self, name: str, document: Mapping[str, Json]) -> None:
+        """Keep a small document for the next collate."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f".{name}.json.part"
+        part.write_text(json.dumps(document))
+        part.replace(self.folder / f"{name}.json")
+
+    def as_written(self, path: Path, said: Json) -> bool:
+        """Return whether a file is still what `said_of` said of it."""
+        return self._as_written(path, said)
+
+    def save(self) -> None:
+        """Keep what was checked, and drop the tables that nobody asked for."""
+        self._files.__exit__()
+        if self._folder is None or self._temporary is not None:
+            return
+        rows = self._folder / "rows"
+        if rows.is_dir():
+            for path in rows.iterdir():
+                if path.name not in self._used:
+                    shutil.rmtree(path, ignore_errors=True)
+        if self._seen:
+            self.remember(_CHECKED.removesuffix(".json"), {"files": self._seen})
+
+    def _as_written(self, path: Path, said: Json) -> bool:
+        try:
+            stamp = stamp_of(path)
+            if not isinstance(said, dict) or said["stamp"][0] != stamp[0]:
+                return False
+            return (said["stamp"] == stamp and not self._rehash) or sha256_of(path) == said[
+                "sha256"
+            ]
+        except (OSError, LookupError, TypeError):
+            return False
+
+
+def stamp_of(path: Path) -> list[int]:
+    """Return size, time of change [ns] and inode of a file. Raises OSError."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def said_of(path: Path) -> dict[str, Json]:
+    """Return what tells later whether a file is as it is now. Raises OSError."""
+    return {"stamp": stamp_of(path), "sha256": sha256_of(path)}
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, read a block at a time. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def key_of(*parts: Any) -> str:
+    """Return a name for what is made of these plain values, and by this version."""
+    text = json.dumps([VERSION, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Json]:
+    # a cache that can't be read is no cache: everything is made again
+    with suppress(OSError, ValueError):
+        value = json.loads(path.read_bytes())
+        if isinstance(value, dict):
+            return value
+    return {}

@@ -1,0 +1,255 @@
+"""Cut segments into pieces that fit into memory, and parse them with every column's type stated.
+
+Only bytes inside segments are read. A row that doesn't fit its types is located by file and line,
+without the file in memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+
+from specc_runtime.contract.segments import Segment
+
+PIECE = 48 << 20
+"""Bytes parsed at once; a table takes several times the room of its text."""
+_WORTH = 1 << 20
+"""Below this a piece is quicker to parse as a whole than by the types of its rows."""
+_FEW = 0.1
+"""Share of a piece that may be of other types before parsing them again costs more."""
+HEAD = ("type", "task_id", "attempt", "t_ns", "rank", "phase")
+"""What every row of a type that comes in bulk may carry beside the columns of its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole lines of one segment, within a piece."""
+
+    number: int
+    """Place of the segment in the list that is read."""
+    offset: int
+    """Where it starts in its file [bytes]."""
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some lines, and which segments they are of."""
+
+    data: bytes
+    spans: tuple[Span, ...]
+
+
+@dataclass(slots=True)
+class Parsed:
+    """The rows of a piece; frames have the column `segment`, the number of a row's segment."""
+
+    rest: pl.DataFrame
+    """Rows of all types that do not come in bulk, with all columns."""
+    bulk: dict[str, pl.DataFrame]
+    """Type -> its rows, with HEAD (but type and task_id, which are known) and its own columns."""
+    wrong: dict[int, str]
+    """Number of a segment -> what is wrong, by file and line; it has no rows here."""
+
+
+def cut(run: str, segments: Sequence[Segment], *, limit: int = PIECE) -> Iterator[Piece]:
+    """Yield the lines of the segments in the order given, so many bytes at a time."""
+    blocks: list[bytes] = []
+    spans: list[Span] = []
+    size = 0
+    for number, offset, block in _blocks(run, segments, limit):
+        if spans and size + len(block) > limit:
+            yield Piece(b"".join(blocks), tuple(spans))
+            blocks, spans, size = [], [], 0
+        blocks.append(block)
+        spans.append(Span(number, offset, len(block), block.count(b"\n")))
+        size += len(block)
+    if spans:
+        yield Piece(b"".join(blocks), tuple(spans))
+
+
+def _blocks(run: str, segments: Sequence[Segment], limit: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (number of the segment, offset, whole lines); a file is opened once in a row."""
+    for path, group in groupby(enumerate(segments), key=lambda one: one[1].path(run)):
+        with Path(path).open("rb") as file:
+            for number, segment in group:
+                offset, left = segment.offset, segment.bytes
+                file.seek(offset)
+                # nothing more: the file became shorter since its hash was checked
+                while left > 0 and (block := _lines(file, min(left, limit), left)):
+                    yield number, offset, block
+                    offset += len(block)
+                    left -= len(block)
+
+
+def _lines(file: BinaryIO, wanted: int, left: int) -> bytes:
+    """Read whole lines of about so many bytes; a longer line is read to its end."""
+    block = file.read(wanted)
+    if len(block) >= left or len(block) < wanted:
+        return block
+    end = block.rfind(b"\n") + 1
+    if end == 0:
+        return block + file.readline(left - len(block))
+    file.seek(end - len(block), io.SEEK_CUR)
+    return block[:end]
+
+
+class Parser:
+    """Parses pieces of the segments given. bulk: record type -> its columns, see `TablesRoom`."""
+
+    def __init__(
+        self,
+        run: str,
+        segments: Sequence[tuple[Segment, str]],
+        schema: Mapping[str, Any],
+        bulk: Mapping[str, Sequence[str]],
+    ) -> None:
+        """segments: with the task whose rows they hold."""
+        self._run = run
+        self._segments = [segment for segment, _ in segments]
+        self._owners = pl.Series([task for _, task in segments], dtype=pl.String)
+        self._schema = dict(schema)
+        self._bulk = {type_: tuple(columns) for type_, columns in bulk.items()}
+        own = {name for columns in bulk.values() for name in columns}
+        self._narrow = {
+            name: type_ for name, type_ in schema.items() if name in own or name in HEAD
+        }
+
+    def parse(self, piece: Piece) -> Parsed:
+        """Return the rows of a piece, without those of segments that hold a wrong one."""
+        try:
+            return self._parse(piece, {})
+        except pl.exceptions.PolarsError:
+            good, wrong = self._sorted_out(piece)
+            return self._parse(good, wrong)
+
+    def _parse(self, piece: Piece, wrong: dict[int, str]) -> Parsed:
+        parsed = Parsed(rest=self._empty(), bulk={}, wrong=wrong)
+        rows = sum(span.rows for span in piece.spans)
+        owner = pl.Series(
+            "segment",
+            np.repeat(
+                np.array([span.number for span in piece.spans], dtype=np.int64),
+                [span.rows for span in piece.spans],
+            ),
+        )
+        if self._bulk and len(piece.data) >= _WORTH:
+            frame = _exactly(piece.data, self._narrow, rows).with_columns(owner)
+            others = frame["type"].is_in(list(self._bulk)).fill_null(False).not_().arg_true()
+            if len(others) <= _FEW * rows:
+                self._check(frame, parsed)
+                for type_, columns in self._bulk.items():
+                    own = frame.filter(pl.col("type") == type_)
+                    if own.height:
+                        kept = [name for name in HEAD if name not in ("type", "task_id")]
+                        parsed.bulk[type_] = own.select("segment", *kept, *columns)
+                lines = _chosen(piece.data, others.to_numpy())
+                rest = _exactly(lines, self._schema, len(others))
+                parsed.rest = rest.with_columns(owner.gather(others))
+                return self._without_wrong(parsed)
+        parsed.rest = _exactly(piece.data, self._schema, rows).with_columns(owner)
+        self._check(parsed.rest, parsed)
+        return self._without_wrong(parsed)
+
+    def _empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema={**self._schema, "segment": pl.Int64()})
+
+    def _check(self, frame: pl.DataFrame, parsed: Parsed) -> None:
+        """Note segments that hold rows of another task than their journal says."""
+        strange = frame.filter(
+            frame["task_id"].ne_missing(self._owners.gather(frame["segment"]))
+        ).unique("segment", keep="first", maintain_order=True)
+        for number, task_id in strange.select("segment", "task_id").iter_rows():
+            launch = self._segments[number].launch
+            parsed.wrong.setdefault(number, f"{launch}: its segments hold rows of task {task_id}")
+
+    def _without_wrong(self, parsed: Parsed) -> Parsed:
+        if parsed.wrong:
+            fits = ~pl.col("segment").is_in(list(parsed.wrong))
+            parsed.rest = parsed.rest.filter(fits)
+            parsed.bulk = {type_: one.filter(fits) for type_, one in parsed.bulk.items()}
+        return parsed
+
+    def _sorted_out(self, piece: Piece) -> tuple[Piece, dict[int, str]]:
+        """Return the piece without the spans that hold a wrong line, and what is wrong in them."""
+        good, spans, wrong = [], [], {}
+        start = 0
+        for span in piece.spans:
+            data = piece.data[start : start + span.bytes]
+            start += span.bytes
+            found = _first_wrong(data, span.rows, self._schema)
+            if found is None:
+                good.append(data)
+                spans.append(span)
+            else:
+                line, text = found
+                segment = self._segments[span.number]
+                before = _lines_before(Path(segment.path(self._run)), span.offset)
+                wrong[span.number] = f"{segment.launch}/{segment.file}:{before + line}: {text}"
+        return Piece(b"".join(good), tuple(spans)), wrong
+
+
+def _exactly(data: bytes, schema: Mapping[str, Any], rows: int) -> pl.DataFrame:
+    """Parse so many rows. Raises PolarsError when a line is none or doesn't fit."""
+    if not data:
+        return pl.DataFrame(schema=dict(schema))
+    frame = pl.read_ndjson(io.BytesIO(data), schema=dict(schema))
+    # polars skips blank lines, and every row must keep its owner
+    if frame.height != rows:
+        raise pl.exceptions.ComputeError("a line is no record")
+    return frame
+
+
+def _chosen(data: bytes, lines: np.ndarray[Any, np.dtype[Any]]) -> bytes:
+    """Return the lines with these numbers, counted from 0."""
+    if len(lines) == 0:
+        return b""
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")) + 1
+    starts = np.concatenate(([0], ends[:-1]))
+    return b"".join(data[starts[n] : ends[n]] for n in lines)
+
+
+def _first_wrong(data: bytes, rows: int, schema: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return (line counted from 1, why) of the first line that doesn't fit; None when all do."""
+    try:
+        _exactly(data, schema, rows)
+        return None
+    except pl.exceptions.PolarsError as error:
+        text = str(error).strip().splitlines()[0]
+    before = 0
+    while rows > 1:
+        half = rows // 2
+        end = _end_of_line(data, half)
+        try:
+            _exactly(data[:end], schema, half)
+            before, data, rows = before + half, data[end:], rows - half
+        except pl.exceptions.PolarsError:
+            data, rows = data[:end], half
+    try:
+        _exactly(data, schema, 1)
+    except pl.exceptions.PolarsError as error:
+        text = str(error).strip().splitlines()[0]
+    return before + 1, text
+
+
+def _end_of_line(data: bytes, line: int) -> int:
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+    return int(ends[line - 1]) + 1
+
+
+def _lines_before(path: Path, offset: int) -> int:
+    """Count the lines that end before a place in a file."""
+    lines = 0
+    with path.open("rb") as file:
+        while offset > 0 and (block := file.read(min(offset, 1 << 20))):
+            lines += block.count(b"\n")
+            offset -= len(block)
+    return lines
