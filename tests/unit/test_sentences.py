@@ -116,17 +116,19 @@ METRIC = {"name": "t", "label": "Time", "unit": "s", "better": "lower"}
 
 
 def a_summary(*values: tuple[float | None, float | None, float | None]) -> dict[str, Any]:
-    """Cells with (value, low, high) of the one metric."""
+    """Cells with (value, low, high) of the one metric; two runs 1 % off the value where it has an
+    interval."""
     return {
         "cells": [
-            {
-                "cell": f"c{n}",
-                "axes": {"n": n},
-                "metrics": {"t": {"value": v, "low": low, "high": high, "n": 2}},
-            }
+            {"cell": f"c{n}", "axes": {"n": n}, "metrics": {"t": a_value(v, low, high)}}
             for n, (v, low, high) in enumerate(values)
         ]
     }
+
+
+def a_value(v: float | None, low: float | None, high: float | None) -> dict[str, Any]:
+    runs = [] if v is None else [v] if low is None else [v * 0.99, v * 1.01]
+    return {"value": v, "low": low, "high": high, "n": 2, "run_values": runs}
 
 
 def text_of(*values: tuple[float | None, float | None, float | None], better: str = "lower") -> str:
@@ -135,13 +137,41 @@ def text_of(*values: tuple[float | None, float | None, float | None], better: st
     return found.text
 
 
-def test_intervals_apart_are_said_to_be_apart():
+def test_a_proven_difference_of_two_points_is_said_to_be_one():
     text = text_of((1, 0.9, 1.1), (2, 1.9, 2.1))
-    assert text.endswith("a factor of 2. Their 95 % intervals don't overlap.")
+    assert text.endswith("a factor of 2. Their difference is more than chance.")
 
 
-def test_overlapping_intervals_tell_nothing():
-    assert text_of((1, 0.5, 2.5), (2, 0.9, 4.0)).endswith("these runs don't show which is better.")
+def test_a_difference_within_the_spread_names_no_best_point():
+    text = text_of((1, 0.9, 1.1), (1.01, 0.9, 1.1))
+    assert text.startswith("Time ranges from 1 s")
+    assert text.endswith("Their difference may be chance.")
+
+
+def test_the_best_of_three_is_named_when_it_beats_both():
+    text = text_of((2, 1.9, 2.1), (1, 0.9, 1.1), (4, 3.9, 4.1))
+    assert text.startswith("Time is best with 1 s (0.9 to 1.1, n = 2) at n 1 and worst with 4 s")
+    assert text.endswith("It beats each of the 2 others by more than chance.")
+
+
+def test_a_runner_up_within_chance_leaves_no_best_point():
+    text = text_of((1, 0.9, 1.1), (1.01, 0.9, 1.1), (40, 39, 41))
+    assert text.endswith(
+        "The difference between these two is more than chance. "
+        "No point is proven the best: n 1 may be as good."
+    )
+
+
+def test_points_that_chance_alone_can_order_are_not_ranked():
+    text = text_of((1, 0.9, 1.1), (1.01, 0.9, 1.1), (1.02, 0.9, 1.1))
+    assert text.endswith("may be chance. No point is proven better than another.")
+
+
+def test_a_title_names_a_point_only_when_it_is_proven_the_best():
+    proven = sentences.headline(a_summary((1, 0.9, 1.1), (2, 1.9, 2.1)), METRIC)
+    open_ = sentences.headline(a_summary((1, 0.9, 1.1), (1.02, 0.9, 1.1)), METRIC)
+    assert proven == "Time is lowest at n 0: 1 s (worst: 2 s)"
+    assert open_ == "Time: from 1 s to 1.02 s, no single best point proven"
 
 
 def test_without_intervals_the_difference_may_be_chance():
@@ -208,7 +238,7 @@ def test_a_disturbed_number_is_compared_with_a_warning() -> None:
     summary["cells"][1]["metrics"]["t"]["verdict"] = "CONTAMINATED"
     found = sentences.best_and_worst(summary, METRIC)
     assert found is not None
-    assert found.text.endswith("don't overlap. Read with care: c1 is CONTAMINATED.")
+    assert found.text.endswith("more than chance. Read with care: c1 is CONTAMINATED.")
 
 
 def test_a_factor_that_no_float_holds_is_left_out() -> None:

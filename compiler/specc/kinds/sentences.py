@@ -1,7 +1,7 @@
 """Sentences about numbers that every kind's report needs: who is best, by how much, how surely.
 
-Pure. A claim is made only where the intervals of two cells don't overlap; otherwise the sentence
-says that the data can't tell.
+Pure. A claim is made only where the repetitions prove it, corrected for how many points were
+compared; otherwise the sentence says that the data can't tell.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from specc.kinds import claims
 from specc.kinds.base import Finding
+from specc.kinds.claims import Ranking, rank
 from specc.model import Json
 
 Cell = Mapping[str, Json]
+with_value = claims.with_value
+_MOST_NAMED = 3
 _BIG = {6: "M", 9: "G", 12: "T"}
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _RATE = re.compile("([kMGT]?)(B/s|bit/s|Hz|FLOP/s)")
@@ -152,74 +156,86 @@ def place(summary: Mapping[str, Json], cell: Cell) -> str:
     return text
 
 
-def with_value(summary: Mapping[str, Json], metric: str) -> list[Cell]:
-    """Return the cells that have a value of a metric."""
-    return [
-        c for c in summary["cells"] if (c["metrics"].get(metric) or {}).get("value") is not None
-    ]
-
-
-def apart(first: Cell, second: Cell, metric: str) -> bool:
-    """Tell whether the intervals of two cells don't overlap; False when one has none."""
-    a, b = first["metrics"][metric], second["metrics"][metric]
-    if None in (a["low"], a["high"], b["low"], b["high"]):
-        return False
-    return bool(a["high"] < b["low"] or b["high"] < a["low"])
-
-
 def extremes(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[Cell, Cell] | None:
     """Return the best and the worst cell (lowest and highest when neither is better)."""
-    cells = with_value(summary, metric["name"])
-    if len(cells) < 2:
-        return None
-    ordered = sorted(cells, key=lambda c: c["metrics"][metric["name"]]["value"])
-    if metric["better"] == "higher":
-        ordered.reverse()
-    return ordered[0], ordered[-1]
+    found = rank(summary, metric)
+    return None if found is None else (found.ordered[0], found.ordered[-1])
 
 
 def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | None:
-    """Return what a plot of this metric shows, in one line; None without a value."""
-    found = extremes(summary, metric)
+    """Return what a plot of this metric shows, in one line; None without a value.
+
+    A best point is named only where the repetitions prove it.
+    """
+    found = rank(summary, metric)
     if found is None:
         only = with_value(summary, metric["name"])
         return f"{metric['label']} is {_value(only[0], metric)} at the only point" if only else None
-    best, worst = (_value(cell, metric) for cell in found)
-    if best == worst:
-        return f"{metric['label']} is {best} at every point"
-    word = {"lower": "lowest", "higher": "highest"}.get(metric["better"], "from")
+    best, worst = (_value(found.ordered[place], metric) for place in (0, -1))
     label = str(metric["label"])
-    if word == "from":
+    if best == worst:
+        return f"{label} is {best} at every point"
+    word = {"lower": "lowest", "higher": "highest"}.get(metric["better"])
+    if word is None:
         return f"{label}: from {best} to {worst}"
-    return f"{label} is {word} at {place(summary, found[0])}: {best} (worst: {worst})"
+    if found.best is None:
+        return f"{label}: from {best} to {worst}, no single best point proven"
+    return f"{label} is {word} at {place(summary, found.best)}: {best} (worst: {worst})"
 
 
 def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
-    """Return a finding on the best and worst point of a metric; None without a value."""
-    found = extremes(summary, metric)
+    """Return a finding on the best and worst point of a metric; None without a value.
+
+    A point is called the best only where the repetitions prove it; see `claims.rank`.
+    """
+    found = rank(summary, metric)
     if found is None:
         return _only_value(summary, metric)
-    best, worst = found
-    name = metric["name"]
-    cells = (best["cell"], worst["cell"])
+    best, worst = found.ordered[0], found.ordered[-1]
+    name, cells = metric["name"], (best["cell"], worst["cell"])
     if _value(best, metric) == _value(worst, metric):
         text = f"{metric['label']} is {_value(best, metric)} at every point that has a value."
         return Finding(title=str(metric["label"]), text=text, cells=cells)
-    low, high = sorted(c["metrics"][name]["value"] for c in found)
+    low, high = sorted(c["metrics"][name]["value"] for c in (best, worst))
     ratio = high / low if low > 0 else math.inf
     factor = f", a factor of {times(ratio)}" if math.isfinite(ratio) else ""
-    if apart(best, worst, name):
-        sure = "Their 95 % intervals don't overlap."
-    elif None in (best["metrics"][name]["low"], worst["metrics"][name]["low"]):
-        sure = "Without repetitions there is no interval, so the difference may be chance."
-    else:
-        sure = "Their 95 % intervals overlap: these runs don't show which is better."
     first = f"{spread(best, metric)} at {place(summary, best)}"
     last = f"{spread(worst, metric)} at {place(summary, worst)}"
-    verb = "ranges from" if metric["better"] == "none" else "is best with"
-    joint = "to" if metric["better"] == "none" else "and worst with"
-    text = f"{metric['label']} {verb} {first} {joint} {last}{factor}. {sure}{_doubts(found, name)}"
+    named = metric["better"] != "none" and found.best is not None
+    verb, joint = ("is best with", "and worst with") if named else ("ranges from", "to")
+    sure = _how_sure(summary, metric, found)
+    text = f"{metric['label']} {verb} {first} {joint} {last}{factor}. {sure}"
+    text += _doubts((best, worst), name)
     return Finding(title=str(metric["label"]), text=text, cells=cells)
+
+
+def _how_sure(summary: Mapping[str, Json], metric: Mapping[str, Json], found: Ranking) -> str:
+    """Say which part of a ranking is more than chance; every claim is corrected for its number."""
+    count = len(found.ordered)
+    if not found.repeated:
+        return "Without repetitions there is no interval, so the difference may be chance."
+    between = "their difference" if count == 2 else "the difference between these two"
+    if not found.apart:
+        text = f"{between} may be chance."
+    elif count == 2:
+        return "Their difference is more than chance."
+    else:
+        text = f"{between} is more than chance."
+    text = text[0].upper() + text[1:]
+    if count == 2 or metric["better"] == "none":
+        return text
+    if found.best is not None:
+        return f"It beats each of the {count - 1} others by more than chance."
+    if len(found.rivals) == count - 1:
+        return f"{text} No point is proven better than another."
+    return f"{text} No point is proven the best: {rivals(summary, found)} may be as good."
+
+
+def rivals(summary: Mapping[str, Json], found: Ranking) -> str:
+    """Return the points that may be as good as the first, three of them by name."""
+    named = "; ".join(place(summary, cell) for cell in found.rivals[:_MOST_NAMED])
+    more = len(found.rivals) - _MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _doubts(cells: Sequence[Cell], metric: str) -> str:

@@ -36,7 +36,7 @@ def figures(summary: Mapping[str, Json]) -> tuple[Figure, ...]:
 
 
 def findings(summary: Mapping[str, Json]) -> tuple[Finding, ...]:
-    """Return for each metric its best and worst point, when their intervals don't overlap."""
+    """Return for each metric what its points prove of best and worst."""
     return tuple(
         found
         for metric in summary["metrics"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from specc.kinds import sentences
+from specc.kinds import claims, sentences
 from specc.kinds.base import Figure, Finding
 from specc.kinds.inference import energy
 from specc.kinds.inference.decisions import decisions
@@ -154,8 +154,8 @@ def _devices(
     for slow in rest:
         factor = sentences.number(_speed(fast) / _speed(slow))
         sure = (
-            "the 95 % intervals don't overlap"
-            if sentences.apart(fast, slow, metric["name"])
+            "more than chance makes of so many points"
+            if claims.apart(summary, fast, slow, metric["name"])
             else "the runs don't show which is better"
         )
         yield Finding(
