@@ -150,7 +150,9 @@ def test_a_renamed_run_counts_under_its_new_name_and_says_so(tmp_path: Path) -> 
     (bundle.path / "results/r1").rename(bundle.path / "results/monday")
     done = collate_data([bundle.path], tmp_path / "out")
     assert counts(done) == {"expected": 2, "completed": 2}
-    assert [run["run_id"] for run in done.summary["runs"]] == ["monday"]
+    assert [(run["run_id"], run["hosts"]) for run in done.summary["runs"]] == [
+        ("monday", ["node-1"])
+    ]
     assert "its launches were written in run r1" in problem(done)["message"]
 
 

@@ -206,6 +206,20 @@ def test_two_runs_of_a_bundle_stay_apart(tmp_path: Path):
     assert (done.out / "results-r2.json").exists()
 
 
+def test_results_of_a_run_list_the_machines_of_that_run_only(tmp_path: Path):
+    made = []
+    for name, host in (("first", "node-a"), ("second", "node-b")):
+        bundle = a_bundle(tmp_path, name=name, points=[{"n": 1}], repetitions=1)
+        launch = bundle.run().launch(host=host)
+        launch.complete(bundle.tasks[0], [metric("time_s", 1.0), process()])
+        launch.end()
+        made.append(bundle)
+    out = collate([bundle.path for bundle in made], tmp_path / "out").out
+    for bundle, host in zip(made, ("node-a", "node-b"), strict=True):
+        told = json.loads((out / f"results-{bundle.bundle_id}-r1.json").read_text())
+        assert [machine["host"] for machine in told["machines"]] == [host]
+
+
 def test_results_elsewhere_are_joined_to_their_bundle(tmp_path: Path):
     bundle = a_bundle(tmp_path / "here", points=[{"n": 1}], repetitions=1)
     run_all(bundle)

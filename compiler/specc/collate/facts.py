@@ -70,7 +70,10 @@ def _seen(name: str, bundle_id: str, launches: Sequence[Mapping[str, Json]]) -> 
 
 
 def machine_facts(launches: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:
-    """Return every distinct machine and environment once, with the launches that had it."""
+    """Return every distinct machine and environment once, with the launches and runs that had it.
+
+    Names of launches say no bundle, and runs of several bundles may have one name: `runs` does.
+    """
     found: dict[str, dict[str, Json]] = {}
     for launch in launches:
         entry = {
@@ -82,8 +85,11 @@ def machine_facts(launches: Sequence[Mapping[str, Json]]) -> list[dict[str, Json
             "bundle_verified": launch["bundle_verified"],
         }
         key = json.dumps({**entry, "hardware": _steady(launch["hardware"])}, sort_keys=True)
-        known = found.setdefault(key, {**entry, "launches": []})
+        known = found.setdefault(key, {**entry, "launches": [], "runs": []})
         known["launches"].append(f"{launch['run_id']}/{launch['shard_id']}/{launch['launch']}")
+        run = {"bundle_id": launch["bundle_id"], "run_id": launch["run_id"]}
+        if run not in known["runs"]:
+            known["runs"].append(run)
     return list(found.values())
 
 

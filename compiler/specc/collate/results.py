@@ -48,4 +48,4 @@ def _cell(cell: Json, room: TablesRoom) -> Json:
 
 
 def _ran_on(machine: Json, run: Json) -> bool:
-    return any(one.startswith(f"{run['run_id']}/") for one in machine["launches"])
+    return {"bundle_id": run["bundle_id"], "run_id": run["run_id"]} in machine["runs"]
