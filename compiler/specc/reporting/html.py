@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from specc.model import Json
 from specc.reporting import themes
-from specc.reporting.drawings import Drawings, vega_lite_version
+from specc.reporting.drawings import Drawings
+from specc.reporting.vega import vega_script
 from specc.resources import template_folder
 
 
@@ -16,31 +19,48 @@ def page_assets(drawings: Drawings) -> dict[str, Json]:
     from markupsafe import Markup
 
     drawn = [item for item in drawings.items if item.empty is None]
-    charts = {
-        item.figure.name: {**item.document, "width": "container", "autosize": "fit-x"}
-        for item in drawn
-    }
-    folder = template_folder() / "report"
+    charts = {item.figure.name: _without_title(item.document) for item in drawn}
+    vega = vega_script() if drawn else ""
+    first, script = page_text("report.first.js"), page_text("report.js")
     return {
-        "style": Markup((folder / "report.css").read_text("utf-8")),
-        "script": Markup((folder / "report.js").read_text("utf-8")),
-        "vega": Markup(_vega() if drawn else ""),
-        "charts": Markup(_embedded(charts)),
-        "themes": Markup(_embedded({"light": themes.LIGHT, "dark": themes.DARK})),
+        "style": Markup(page_text("report.css")),
+        "policy": content_policy((first, vega, script)),
+        "first": Markup(first),
+        "vega": Markup(vega),
+        "script": Markup(script),
+        "charts": Markup(embedded(charts)),
+        "themes": Markup(embedded({"light": themes.LIGHT, "dark": themes.DARK})),
     }
 
 
-def _embedded(value: Json) -> str:
+def _without_title(document: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a chart that fits its place; its title is text of the page, which wraps."""
+    kept = {name: value for name, value in document.items() if name != "title"}
+    return {**kept, "width": "container", "autosize": "fit-x"} if "width" in kept else kept
+
+
+def page_text(name: str) -> str:
+    """Return a file of templates/report as it stands inside its element."""
+    return (template_folder() / "report" / name).read_text("utf-8").strip()
+
+
+def content_policy(scripts: Sequence[str]) -> str:
+    """Return a Content-Security-Policy: these scripts and no others, and nothing from a network.
+
+    Vega makes functions of its expressions, hence unsafe-eval; its tooltips set styles.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'"
+        for one in scripts
+        if one
+    )
+    return (
+        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def embedded(value: Json) -> str:
     """Return JSON that can stand inside a script element, whatever texts it holds."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _vega() -> str:
-    import altair as alt
-    import vl_convert
-
-    # its type stub demands a snippet that the function itself does not need
-    bundle: Any = vl_convert.javascript_bundle
-    version = vega_lite_version(alt.SCHEMA_VERSION)
-    return str(bundle(vl_version=version)).replace("</script", "<\\/script")

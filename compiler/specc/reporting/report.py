@@ -6,19 +6,57 @@ Pure: arranges what the summary says; every number in them stands in the summary
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from specc.kinds.base import ReportRoom
-from specc.kinds.sentences import point, visible
+from specc.kinds.sentences import visible
 from specc.model import Json
-from specc.reporting import dictionary, failure_tables, sizing_table, tabulate
-from specc.reporting.drawings import Drawings
-from specc.reporting.incident_tables import incident_table, sharing_warnings
+from specc.reporting import (
+    dictionary,
+    failure_tables,
+    front,
+    one_page,
+    plot_data,
+    sizing_table,
+    tabulate,
+)
+from specc.reporting.document import document
+from specc.reporting.drawings import Drawing, Drawings
+from specc.reporting.incident_tables import incident_table
 from specc.reporting.machines import machines
+from specc.reporting.sections import (
+    again,
+    against,
+    bottleneck,
+    limits,
+    method,
+    nodes,
+    saturation,
+    whole,
+)
+from specc.reporting.tabulate import titled
 from specc.resources import template_folder
+
+HEADINGS = {
+    "one-page": "One page",
+    "completeness": "Completeness",
+    "method": "Methodology",
+    "design": "Design",
+    "results": "Results",
+    "saturation": "Saturation Point & Recommended Operating Range",
+    "bottleneck": "Bottleneck",
+    "comparison": "Comparison with the baseline",
+    "gates": "Gates",
+    "series": "Series of runs",
+    "failures": "Failures and what to do",
+    "resources": "Right-sizing",
+    "environment": "Environment",
+    "reproduce": "Reproducibility",
+    "dictionary": "Data dictionary",
+}
+"""Id -> heading of every section, in the order of all documents."""
 
 
 def report_files(
@@ -28,15 +66,17 @@ def report_files(
     from specc.reporting.html import page_assets
 
     shown = page(summary, room, drawings)
+    data = document(summary, room, shown, one_page.decisions(summary, room))
     return {
-        "report.json": json.dumps(_document(shown, summary), indent=2, ensure_ascii=False) + "\n",
-        "report.md": _render("report.md.j2", shown),
-        "insights.md": _render("insights.md.j2", shown),
-        "report.html": _render("report.html.j2", {**shown, **page_assets(drawings)}),
+        "report.json": json.dumps(data, indent=2, ensure_ascii=False) + "\n",
+        "report.md": render("report.md.j2", shown),
+        "insights.md": render("insights.md.j2", shown),
+        "report.html": render("report.html.j2", {**shown, **page_assets(drawings)}),
     }
 
 
-def _render(name: str, page: Mapping[str, Json]) -> str:
+def render(name: str, page: Mapping[str, Json]) -> str:
+    """Render a template of templates/report; HTML is escaped, a missing name is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
@@ -53,134 +93,128 @@ def _render(name: str, page: Mapping[str, Json]) -> str:
 
 
 def page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> dict[str, Any]:
-    """Return everything the templates show, ready to print."""
-    findings = [asdict(f) for f in room.findings(summary)]
-    return {
+    """Return everything the documents show, ready to print: plain data, no arithmetic left."""
+    decisions = one_page.decisions(summary, room)
+    warnings = front.warnings(summary)
+    found = {
         "name": summary["name"],
+        "title": front.title(summary),
         "purpose": summary["purpose"],
         "kind": summary["kind"],
-        "lead": _lead(summary),
-        "tiles": _tiles(summary),
-        "findings": findings,
-        "warnings": _warnings(summary),
+        "meta": front.meta(summary),
+        "lead": whole.lead(summary),
+        "tiles": front.tiles(summary),
+        "decisions": one_page.shown(decisions),
+        "not_asked": one_page.not_asked(decisions),
+        "issues": one_page.issues(summary, warnings),
+        "findings": [asdict(one) for one in room.findings(summary)],
+        "warnings": warnings,
         "figures": [_figure(item) for item in drawings.items],
-        "results": tabulate.results(summary),
-        "distributions": tabulate.distributions(summary),
-        "details": tabulate.details(summary),
-        "right_sizing": sizing_table.right_sizing(summary),
-        "pilot": summary["pilot"],
-        "pilot_checks": sizing_table.checks(summary),
-        "not_measured": tabulate.not_measured(summary),
-        "causes": failure_tables.causes(summary),
-        "failures": failure_tables.failures(summary),
-        "interruptions": failure_tables.interruptions(summary),
-        "interrupted": failure_tables.interrupted(summary),
-        "incidents": incident_table(summary),
-        "last_words": failure_tables.last_words(summary),
+        **_results(summary),
+        **_method(summary, room),
+        **_judged(summary),
+        **_troubles(summary),
+        **_surroundings(summary),
+    }
+    return {**found, "headings": _headings(found)}
+
+
+def _results(summary: Mapping[str, Json]) -> dict[str, Any]:
+    return {
+        "states": titled(whole.states(summary), "Tasks by state", "tables/tasks.csv"),
+        "results": titled(
+            tabulate.results(summary), "Every metric of every point", "tables/cells.csv"
+        ),
+        "distributions": titled(
+            tabulate.distributions(summary), "Distributions", "tables/cells.csv"
+        ),
+        "details": titled(tabulate.details(summary), "Details of each point", "summary.json"),
+        "doubts": titled(
+            whole.doubts(summary), "Verdicts that are not VALID, by cause", "summary.json"
+        ),
+        "not_measured": titled(
+            tabulate.not_measured(summary), "Points without a result", "tables/tasks.csv"
+        ),
         "damage": summary["damage"],
         "torn": summary["torn"],
         "metrics": summary["metrics"],
-        "methodology": [{"term": t, "text": x} for t, x in (*room.methodology(), *_COMMON)],
+    }
+
+
+def _method(summary: Mapping[str, Json], room: ReportRoom) -> dict[str, Any]:
+    return {
+        "methodology": method.terms(summary, room),
         "verdicts": summary["verdicts"],
         "rationale": summary["rationale"],
         "axes": {k: ", ".join(map(_plain, v)) for k, v in summary["axes"].items()},
         "excluded": summary["excluded"],
-        "inputs": tabulate.inputs(summary),
+        "inputs": titled(tabulate.inputs(summary), "Inputs", "summary.json"),
+    }
+
+
+def _judged(summary: Mapping[str, Json]) -> dict[str, Any]:
+    return {
+        "saturation": saturation.sections(summary),
+        "bottleneck": bottleneck.sections(summary),
+        "comparison": against.section(summary),
+        "gates": titled(limits.gates(summary), "Gates of the spec", "summary.json"),
+        "gate_points": titled(limits.gate_points(summary), "Gates, point by point", "junit.xml"),
+        "series": limits.series(summary),
+    }
+
+
+def _troubles(summary: Mapping[str, Json]) -> dict[str, Any]:
+    file = "tables/attempts.csv"
+    return {
+        "causes": titled(failure_tables.causes(summary), "Failures by cause", file),
+        "failures": titled(failure_tables.failures(summary), "Failed tasks", file),
+        "interruptions": titled(
+            failure_tables.interruptions(summary), "Interruptions by cause", file
+        ),
+        "interrupted": titled(failure_tables.interrupted(summary), "Interrupted attempts", file),
+        "incidents": titled(incident_table(summary), "Fixtures and GPUs", "summary.json"),
+        "last_words": failure_tables.last_words(summary),
+        "right_sizing": titled(
+            sizing_table.right_sizing(summary), "Asked and used", "tables/right_sizing.csv"
+        ),
+        "pilot": summary.get("pilot"),
+        "pilot_checks": titled(sizing_table.checks(summary), "Limits of the pilot", "summary.json"),
+    }
+
+
+def _surroundings(summary: Mapping[str, Json]) -> dict[str, Any]:
+    environment = nodes.environment(summary)
+    differences = titled(environment["differences"], "What differs between nodes", "summary.json")
+    return {
+        "environment": {**environment, "differences": differences},
         "machines": machines(summary),
         "runs": summary["runs"],
         "bundles": summary["bundles"],
         "reproduce": summary["reproduce"],
+        "again": again.section(summary),
         "dictionary": dictionary.describe(summary),
     }
 
 
-_COMMON = (
-    (
-        "Replication",
-        "The unit of replication is the repetition (one run of one point), never the single batch "
-        "or request: a value is the geometric mean of its repetitions, its interval Student's t on "
-        "their logarithms (95 %). With one repetition there is no interval.",
-    ),
-    (
-        "Percentiles",
-        "Exact and linear, over the pooled samples of all repetitions of a point. A percentile is "
-        "refused where fewer independent samples stand behind it than a 95 % bound needs: "
-        "5 for p50, 29 for p90, 59 for p95, 299 for p99.",
-    ),
-    (
-        "What counts",
-        "Only rows that the journal of a completed task vouches for by hash. Torn last lines are "
-        "cut off and counted; damaged files are located and left out; nothing is estimated in.",
-    ),
-    ("Missing values", "A dash with its reason. Never 0, and never left out silently."),
-)
-
-
-def _lead(summary: Mapping[str, Json]) -> str:
-    done = summary["completeness"]
-    states = ("failed", "not_run", "missing", "invalid")
-    rest = [f"{done[s]} {s.replace('_', ' ')}" for s in states if done[s]]
-    text = f"{done['completed']} of {done['expected']} tasks completed"
-    text = f"{text}; {', '.join(rest)}." if rest else f"{text}."
-    lost = Counter(one["category"] for one in summary["interruptions"] if one["completed_by"])
-    if not lost:
-        return text
-    causes = ", ".join(f"{count} {category}" for category, count in lost.most_common())
-    return f"{text} Attempts of completed tasks that were lost on the way: {causes}."
-
-
-def _tiles(summary: Mapping[str, Json]) -> list[dict[str, str]]:
-    done = summary["completeness"]
-    verdicts = [cell["verdict"] for cell in summary["cells"]]
-    measured = sum(verdict != "NO_DATA" for verdict in verdicts)
-    runs = [run for run in summary["runs"] if run["run_id"] is not None]
-    hosts = sorted({host for run in runs for host in run["hosts"]})
-    tiles = [
-        {"label": "Tasks completed", "text": f"{done['completed']} / {done['expected']}"},
-        {"label": "Points valid", "text": f"{verdicts.count('VALID')} of {measured} measured"},
-        {
-            "label": "Runs",
-            "text": ", ".join(dict.fromkeys(run["run_id"] for run in runs)) or "none yet",
-        },
-        {"label": "Hosts", "text": ", ".join(hosts[:3]) + (" …" if len(hosts) > 3 else "") or "–"},
-    ]
-    if summary["pilot"]:
-        tiles.insert(0, {"label": "Pilot", "text": summary["pilot"]["answer"]})
-    return tiles
-
-
-def _warnings(summary: Mapping[str, Json]) -> list[str]:
-    """Return what a reader must know before believing a number."""
-    found = [
-        f"Input {one['name']} is not pinned: {_content(one['seen'])}."
-        for one in summary["inputs"]
-        if not one["pinned"]
-    ]
-    environments = {
-        f"{name} (mode {one['mode']})"
-        for bundle in summary["bundles"]
-        for name, one in bundle["environments"].items()
-        if not one["pinned"]
+def _headings(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sections that have something to say."""
+    present = {
+        "design": found["axes"]
+        or found["rationale"]
+        or found["excluded"]
+        or found["inputs"]["rows"],
+        "saturation": found["saturation"],
+        "bottleneck": found["bottleneck"],
+        "comparison": found["comparison"],
+        "gates": found["gates"]["rows"],
+        "series": found["series"],
+        "failures": any(found[name]["rows"] for name in ("failures", "interruptions", "incidents")),
+        "resources": found["right_sizing"]["rows"] or found["pilot"],
     }
-    found += [f"Environment {name} is not pinned." for name in sorted(environments)]
-    found += sharing_warnings(summary)
-    if summary["damage"]:
-        found.append(f"{len(summary['damage'])} damaged places were left out; see Damage.")
-    if summary["torn"]["lines"]:
-        torn = summary["torn"]
-        found.append(f"{torn['lines']} unfinished last lines ({torn['bytes']} bytes) were cut off.")
-    return found
+    return {name: text for name, text in HEADINGS.items() if present.get(name, True)}
 
 
-def _content(seen: Sequence[str]) -> str:
-    if not seen:
-        return "its content was not checked"
-    if len(seen) == 1:
-        return f"its content was not checked; runs read {seen[0]}"
-    return f"runs read different contents, {', '.join(seen)}"
-
-
-def _figure(item: Any) -> dict[str, Json]:
+def _figure(item: Drawing) -> dict[str, Json]:
     return {
         "name": item.figure.name,
         "title": item.figure.title if item.empty is None else f"{item.figure.subject}: no data",
@@ -188,47 +222,10 @@ def _figure(item: Any) -> dict[str, Json]:
         "empty": item.empty,
         "points": item.points,
         "caption": item.caption,
+        "note": plot_data.note(item),
         "png": f"plots/{item.figure.name}.png",
         "svg": f"plots/{item.figure.name}.svg",
-    }
-
-
-def _document(page: Mapping[str, Any], summary: Mapping[str, Json]) -> dict[str, Json]:
-    """Return report.json: the report as data, for programs."""
-    verdicts = [cell["verdict"] for cell in summary["cells"]]
-    return {
-        "schema_version": summary["schema_version"],
-        "name": page["name"],
-        "kind": page["kind"],
-        "purpose": page["purpose"],
-        "one_page": {
-            "completeness": {k: v for k, v in summary["completeness"].items() if k != "tasks"},
-            "verdicts": {name: verdicts.count(name) for name in summary["verdicts"]},
-            "top_findings": [f["text"] for f in page["findings"][:5]],
-            "top_issues": page["warnings"][:5],
-        },
-        "methodology": {one["term"]: one["text"] for one in page["methodology"]},
-        "design_rationale": page["rationale"],
-        "metrics": page["metrics"],
-        "findings": page["findings"],
-        "points": [
-            {"cell": c["cell"], "point": point(c["axes"]), "verdict": c["verdict"]}
-            for c in summary["cells"]
-        ],
-        "failures": summary["failures"],
-        "interruptions": summary["interruptions"],
-        "fixtures": summary["fixtures"],
-        "incidents": summary["incidents"],
-        "damage": summary["damage"],
-        "reproducibility": {
-            "commands": page["reproduce"],
-            "bundles": [b["bundle_id"] for b in page["bundles"]],
-            "inputs": summary["inputs"],
-        },
-        "right_sizing": summary["right_sizing"],
-        "pilot": summary["pilot"],
-        "comparison": None,
-        "plots": [f["png"] for f in page["figures"]],
+        "data": plot_data.data_table(item) if item.empty is None else None,
     }
 
 

@@ -31,13 +31,21 @@ def entry(text: str, *, sort: Json = None, note: str = "", kind: str = "") -> di
 
 
 def table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
+    """Return a table as templates take it; `file` says where the rows beyond the most are."""
     return {
+        "title": "",
+        "file": "tables/",
         "columns": list(columns),
         "rows": list(rows[:MOST_ROWS]),
         "more": max(0, len(rows) - MOST_ROWS),
         "folded": [],
         "notes": [],
     }
+
+
+def titled(made: Table, title: str, file: str = "tables/") -> Table:
+    """Return a table with its caption and the file that has all of its rows."""
+    return {**made, "title": title, "file": file}
 
 
 def column(name: str, *, note: str = "", numeric: bool = False) -> dict[str, Json]:

@@ -1,0 +1,228 @@
+"""What the load curves of a summary answer: objective, largest load, knee, peak, tail. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from specc.kinds.base import Decision
+from specc.kinds.deciding import missing
+from specc.kinds.sentences import number, point, quantity
+from specc.model import Json
+
+_MOST_CURVES = 3
+"""Curves that the first page tells one by one."""
+_LABELS = {
+    "slo": "Service level objective",
+    "max_sustainable_concurrency": "Largest load within it",
+    "knee": "Where it saturates",
+    "peak_throughput": "Peak throughput",
+    "tail_latency_at_peak": "Tail latency at that peak",
+}
+_SIGNS = {"le": "≤", "lt": "<", "ge": "≥", "gt": ">"}
+_UNKNOWN_CURVE = "no curve has an answer; see Saturation"
+
+
+def decisions(summary: Mapping[str, Json]) -> list[Decision]:
+    """Return the answers about load: objective, largest load, knee, peak and tail there."""
+    curves = summary.get("load") or []
+    if not curves:
+        why = "does not apply: the spec declares no load axis (analysis.load)"
+        return [missing(key, label, why) for key, label in _LABELS.items()]
+    if len(curves) > _MOST_CURVES:
+        return _folded(curves, summary)
+    return [one for curve in curves for one in _of_curve(curve, summary, several=len(curves) > 1)]
+
+
+def _of_curve(
+    curve: Mapping[str, Json], summary: Mapping[str, Json], *, several: bool
+) -> list[Decision]:
+    where = f" ({point(curve['axes'])})" if several else ""
+    return [
+        *_objectives(curve, summary, where),
+        _knee(curve, where),
+        _peak(curve, summary, where),
+        _tail(curve, summary, where),
+    ]
+
+
+def _objectives(
+    curve: Mapping[str, Json], summary: Mapping[str, Json], where: str
+) -> list[Decision]:
+    keys = ("slo", "max_sustainable_concurrency")
+    if not curve["slo"]:
+        why = "not asked: no SLO in the spec"
+        return [missing(key, _LABELS[key] + where, why) for key in keys]
+    found = []
+    for one in curve["slo"]:
+        named = f": {objective(one, summary)}"
+        found.append(
+            _decision(
+                "slo",
+                _LABELS["slo"] + named + where,
+                text=_VERDICT_WORDS[one["verdict"]],
+                verdict=one["verdict"],
+                why=one["text"],
+            )
+        )
+        if one["answer"] is None:
+            found.append(missing(keys[1], _LABELS[keys[1]] + named + where, one["text"]))
+            continue
+        found.append(
+            _decision(
+                keys[1],
+                _LABELS[keys[1]] + where,
+                text=f"{axis_name(curve)} {number(one['answer'])}",
+                verdict=one["verdict"],
+                why=f"The largest measured load whose upper bound keeps {objective(one, summary)}.",
+                value=one["answer"],
+            )
+        )
+    return found
+
+
+_VERDICT_WORDS = {
+    "MET": "met at some load",
+    "NOT_MET": "met at no measured load",
+    "UNDECIDED": "these runs can't tell",
+}
+
+
+def objective(one: Mapping[str, Json], summary: Mapping[str, Json]) -> str:
+    """Return a limit in words: "p99 of Latency ≤ 100 ms"."""
+    metric = metric_of(summary, one["metric"])
+    limit = quantity(one["limit"], metric["unit"])
+    statistic = f"{one['statistic']} of " if one.get("statistic") else ""
+    return f"{statistic}{metric['label']} {_SIGNS.get(one['op'], one['op'])} {limit}"
+
+
+def _knee(curve: Mapping[str, Json], where: str) -> Decision:
+    knee = curve["knee"]
+    if knee["verdict"] == "REFUSED":
+        why = knee["reason"] or knee["text"]
+        return missing("knee", _LABELS["knee"] + where, why)
+    spread = None
+    if knee["low"] is not None and knee["high"] is not None:
+        spread = f"{number(knee['low'])} to {number(knee['high'])}"
+    reached = knee["value"] is not None
+    text = f"{axis_name(curve)} {number(knee['value'])}" if reached else "not reached"
+    return _decision(
+        "knee",
+        _LABELS["knee"] + where,
+        text=text,
+        interval=spread,
+        verdict=knee["verdict"],
+        why=knee["text"],
+        value=knee["value"],
+    )
+
+
+def _peak(curve: Mapping[str, Json], summary: Mapping[str, Json], where: str) -> Decision:
+    peak, label = curve.get("peak_throughput"), _LABELS["peak_throughput"] + where
+    if not peak or peak["value"] is None:
+        return missing("peak_throughput", label, "no point of the curve has a throughput")
+    unit = metric_of(summary, curve["throughput"])["unit"]
+    return _decision(
+        "peak_throughput",
+        label,
+        text=f"{quantity(peak['value'], unit)} at {axis_name(curve)} {number(peak['level'])}",
+        interval=spread_of(peak, unit),
+        verdict=_verdict_at(curve, peak["level"]),
+        why="The largest mean of any load; the load itself is read off the same runs.",
+        value=peak["value"],
+        unit=unit,
+        cells=_cells_at(curve, peak["level"]),
+    )
+
+
+def _tail(curve: Mapping[str, Json], summary: Mapping[str, Json], where: str) -> Decision:
+    tail, label = curve.get("tail_at_peak"), _LABELS["tail_latency_at_peak"] + where
+    if not tail or tail["value"] is None:
+        why = "no latency is declared for the curve, or none was measured at its peak"
+        return missing("tail_latency_at_peak", label, why)
+    metric = metric_of(summary, curve["latency"])
+    return _decision(
+        "tail_latency_at_peak",
+        label,
+        text=f"{curve['latency_statistic']} {quantity(tail['value'], metric['unit'])}",
+        interval=spread_of(tail, metric["unit"]),
+        verdict=_verdict_at(curve, tail["level"]),
+        why=f"{metric['label']} at {axis_name(curve)} {number(tail['level'])}.",
+        value=tail["value"],
+        unit=metric["unit"],
+        cells=_cells_at(curve, tail["level"]),
+    )
+
+
+def _folded(curves: Sequence[Mapping[str, Json]], summary: Mapping[str, Json]) -> list[Decision]:
+    """Return each answer over many curves: from the least to the most."""
+    each = [_of_curve(curve, summary, several=False) for curve in curves]
+    found = []
+    for key, label in _LABELS.items():
+        of_key = [one for many in each for one in many if one.key == key]
+        values = sorted(one.value for one in of_key if one.value is not None)
+        met = sum(one.verdict == "MET" for one in of_key)
+        why = "One answer for each curve stands under Saturation."
+        if key == "slo" and any(one.text for one in of_key):
+            text = f"met by {met} of {len(of_key)} curves"
+            verdict = "MET" if met == len(of_key) else "NOT_MET"
+            found.append(_decision(key, label, text=text, verdict=verdict, why=why))
+        elif values:
+            unit = next((one.unit for one in of_key if one.unit), "") or ""
+            low, high = quantity(values[0], unit), quantity(values[-1], unit)
+            text = f"{low} to {high} over {len(values)} of {len(curves)} curves"
+            found.append(_decision(key, label, text=text, why=why))
+        else:
+            reasons = dict.fromkeys(one.why for one in of_key if one.text is None)
+            found.append(missing(key, label, next(iter(reasons), _UNKNOWN_CURVE)))
+    return found
+
+
+def spread_of(value: Mapping[str, Json], unit: str) -> str | None:
+    """Return the interval of a value of a curve; None when it has none."""
+    if value.get("low") is None or value.get("high") is None:
+        return None
+    return f"{number(value['low'])} to {quantity(value['high'], unit)}"
+
+
+def _decision(
+    key: str,
+    label: str,
+    *,
+    text: str,
+    why: str,
+    verdict: str | None = None,
+    interval: str | None = None,
+    value: float | None = None,
+    unit: str | None = None,
+    cells: tuple[str, ...] = (),
+) -> Decision:
+    return Decision(
+        key=key,
+        label=label,
+        text=text,
+        interval=interval,
+        verdict=verdict,
+        why=why,
+        cells=cells,
+        value=value,
+        unit=unit,
+    )
+
+
+def axis_name(curve: Mapping[str, Json]) -> str:
+    """Return the axis of the load as a text spells it."""
+    return str(curve["axis"]).replace("_", " ")
+
+
+def metric_of(summary: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    """Return a declared metric; of an unknown one its name, without a unit."""
+    unknown = {"label": name, "unit": ""}
+    return next((one for one in summary["metrics"] if one["name"] == name), unknown)
+
+
+def _verdict_at(curve: Mapping[str, Json], level: float) -> str | None:
+    return next((one["verdict"] for one in curve["points"] if one["level"] == level), None)
+
+
+def _cells_at(curve: Mapping[str, Json], level: float) -> tuple[str, ...]:
+    return tuple(one["cell"] for one in curve["points"] if one["level"] == level)
