@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,4 +105,91 @@ def test_a_gpu_of_somebody_else_is_no_matter():
 def test_heat_is_evidence_and_an_ordinary_power_limit_is_not():
     held = on_gpu({"throttle": ["sw_power_cap"]}, {"throttle": ["hw_thermal_slowdown", "gpu_idle"]})
     reason = "the GPU was slowed (hw_thermal_slowdown) in 1 of 2 samples"
+    assert held == {0: (("CONTAMINATED", reason),)}
+
+
+def counted(
+    *counters: dict[str, Any] | None, util_pct: float = 100.0, **changes: Any
+) -> dict[int, tuple[tuple[str, str], ...]]:
+    """What is held against a task without GPU whose launch read these counters, one a second."""
+    samples = Samples(
+        t_ns=tuple((n + 1) * SECOND for n in range(len(counters))),
+        cpu_util_pct=(util_pct,) * len(counters),
+        gpus=((),) * len(counters),
+        counters=counters,
+    )
+    window = Window(
+        task=0, attempt=1, start_ns=0, end_ns=20 * SECOND, cpu_s=changes.pop("cpu_s", None),
+        own_on_gpu=False,
+    )  # fmt: skip
+    task = replace(a_task(None), beside=changes.pop("beside", ()))
+    launch = {"path": "run", "shard_id": "s-0000", "launch": "launch-001", "hardware": CPUS}
+    key = ("run", "s-0000/launch-001")
+    return contaminated([task], [window], {key: samples}, [{**launch, **changes}])
+
+
+def growing(name: str, a_second: float, seconds: int = 10) -> tuple[dict[str, Any], ...]:
+    return tuple({name: a_second * n} for n in range(seconds))
+
+
+def test_what_the_launch_did_not_use_itself_was_used_by_others():
+    # 4 of 4 CPUs busy; the launch used 2.5
+    assert counted(*growing("own_cpu_s", 2.5)) == {
+        0: (
+            (
+                "CONTAMINATED",
+                "others kept 1.5 of 4 CPUs busy while this was timed (4.0 were busy, 2.5 of them"
+                " by this launch)",
+            ),
+        )
+    }
+
+
+def test_all_threads_may_be_busy_when_they_are_our_own():
+    # the bound of a kind that counts all its threads as busy says nothing here, the count does
+    assert counted(*growing("own_cpu_s", 3.8)) == {}
+    assert counted(*growing("own_cpu_s", 1.0), cpu_s=80.0) != {}
+
+
+def test_under_slurm_the_whole_job_counts_as_ours():
+    rows = [{"own_cpu_s": 0.1 * n, "cgroup_cpu_s": 3.9 * n} for n in range(10)]
+    assert counted(*rows, slurm={"SLURM_JOB_ID": "7"}) == {}
+    assert counted(*rows, slurm={}) != {}
+
+
+def test_other_tasks_of_the_launch_are_no_part_of_the_task():
+    held = counted(*growing("own_cpu_s", 4.0), cpu_s=9.0, beside=("f" * 16,))
+    reason = "others kept at least 3.0 of 4 CPUs busy while this was timed"
+    assert held == {0: (("CONTAMINATED", reason),)}
+
+
+def test_one_reading_of_the_counters_proves_nothing():
+    assert counted({"own_cpu_s": 0.0}, None, None) == {}
+
+
+@pytest.mark.parametrize(("stopped", "waited_s", "held"), [(4, 1.0, True), (0.4, 1.0, False),
+                                                           (4, 0.005, False)])  # fmt: skip
+def test_a_cpu_limit_that_stops_the_job_often_and_long_is_named(
+    stopped: float, waited_s: float, held: bool
+):
+    rows = [
+        {
+            "own_cpu_s": 4.0 * n,
+            "cgroup_cpu_periods": 10 * n,
+            "cgroup_cpu_throttled": stopped * n,
+            "cgroup_cpu_throttled_s": waited_s * n,
+        }
+        for n in range(11)
+    ]
+    reason = (
+        "the CPU limit of the control group stopped the job in 40 of 100 periods"
+        " (10.0 s of waiting in 10.0 s)"
+    )
+    assert counted(*rows) == ({0: (("CONTAMINATED", reason),)} if held else {})
+
+
+def test_a_cpu_slowed_for_heat_is_named():
+    held = counted({"cpu_throttles": 3, "own_cpu_s": 0.0}, {"cpu_throttles": 3, "own_cpu_s": 4.0},
+                   {"cpu_throttles": 8, "own_cpu_s": 8.0})  # fmt: skip
+    reason = "the CPU was slowed down for heat 5 times while this was timed"
     assert held == {0: (("CONTAMINATED", reason),)}

@@ -7,23 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from specc.collate.values import Damage, TaskResult
 from specc.model import Json
 from specc_runtime.contract import fields
-
-SAMPLES = "hardware.jsonl"
-
-_check_gpu = fields.record({"uuid": fields.text})
-_check_sample = fields.record(
-    {
-        "t_ns": fields.integer,
-        "cpu_util_pct": fields.nullable(fields.number),
-        "gpus": fields.nullable(fields.list_of(_check_gpu)),
-    }
-)
+from specc_runtime.contract.samples import SAMPLES, check_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +28,11 @@ class Samples:
     """Entries of each visible GPU; empty between two readings."""
     rss_bytes: tuple[int | None, ...] = ()
     """Resident memory of the pool and all of its descendants together."""
+    memory_available_bytes: tuple[int | None, ...] = ()
+    counters: tuple[Mapping[str, Json] | None, ...] = ()
+    """Of each row; None between two readings, and empty for runtimes that read none."""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Sensor -> why it gives nothing here."""
 
 
 def read_samples(
@@ -55,7 +50,7 @@ def read_samples(
             continue
         path = Path(run) / launch / SAMPLES
         try:
-            rows, _ = fields.read_lines(str(path), path.read_bytes(), _check_sample)
+            rows, _ = fields.read_lines(str(path), path.read_bytes(), check_sample)
         except FileNotFoundError:
             continue
         except (fields.Damage, OSError) as wrong:
@@ -75,5 +70,10 @@ def read_samples(
             cpu_util_pct=tuple(row["cpu_util_pct"] for row in rows),
             gpus=tuple(tuple(row["gpus"] or ()) for row in rows),
             rss_bytes=tuple(row.get("rss_bytes") for row in rows),
+            memory_available_bytes=tuple(row.get("memory_available_bytes") for row in rows),
+            counters=tuple(row.get("counters") for row in rows),
+            unavailable={
+                one["sensor"]: one["reason"] for row in rows for one in row.get("unavailable", ())
+            },
         )
     return found, tuple(damage)
