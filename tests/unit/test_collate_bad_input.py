@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from results import ABundle, a_bundle, metric, process
+from results import ABundle, a_bundle, metric, process, sha256
 from test_collate_read import counts, run_all
 
 from specc.collate.pipeline import collate_data
@@ -312,13 +312,9 @@ def test_bytes_that_are_no_text_are_damage_in_journals_and_rows(tmp_path: Path) 
     launch.complete(bundle.tasks[0], [metric("time_s", 1.0)])
     launch.start(bundle.tasks[1])
     segment = launch.write(bundle.tasks[1], [process()])
-    with launch.records.open("ab") as file:
-        file.seek(0, 2)
     data = launch.records.read_bytes().replace(b'"process"', b'"proc\xffss"')
     launch.records.write_bytes(data)
     stretch = data[segment["offset"] :]
-    from results import sha256
-
     segment["sha256"] = sha256(stretch)
     launch.event(
         "task_completed",
@@ -333,3 +329,35 @@ def test_bytes_that_are_no_text_are_damage_in_journals_and_rows(tmp_path: Path) 
     done = collate_data([bundle.path], tmp_path / "out")
     assert counts(done) == {"expected": 2, "completed": 1, "invalid": 1}
     assert (problem(done)["file"], problem(done)["line"]) == (f"{LAUNCH}/records.0.1.jsonl", 4)
+
+
+def test_duplicates_that_disagree_are_told_with_both_values(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, points=[{"n": 1}, {"n": 2}], repetitions=1)
+    run = bundle.run()
+    for value in (1.0, 2.0):
+        launch = run.launch()
+        launch.complete(bundle.tasks[0], [metric("time_s", value)], attempt=int(value))
+        launch.complete(bundle.tasks[1], [metric("time_s", 5.0)], attempt=int(value))
+        launch.end()
+    done = collate_data([bundle.path], tmp_path / "out")
+    assert counts(done) == {"expected": 2, "completed": 2, "duplicate": 2}
+    assert done.summary["cells"][0]["metrics"]["time_s"]["run_values"] == [1.0]
+    assert [one["reason"] for one in done.completeness["tasks"]["duplicate"]] == [
+        f"{bundle.bundle_id} r1 1-cpu-0000/launch-002 attempt 2 (time_s 2 instead of 1)",
+        f"{bundle.bundle_id} r1 1-cpu-0000/launch-002 attempt 2",
+    ]
+    assert problem(done)["message"].endswith(
+        f"other values: task {bundle.tasks[0]['task_id']}: time_s 2 instead of 1"
+    )
+
+
+def test_duplicates_of_a_rerun_that_disagree_are_told(tmp_path: Path) -> None:
+    parent = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run_all(parent)
+    child = a_bundle(
+        tmp_path, points=[{"n": 1}], repetitions=1, parent=parent.bundle_id, name="again"
+    )
+    run_all(child, value=2.0)
+    done = collate_data([parent.path, child.path], tmp_path / "out")
+    assert "(time_s 2 instead of 1)" in done.completeness["tasks"]["duplicate"][0]["reason"]
+    assert problem(done)["message"].startswith(f"{child.bundle_id} completed work again")

@@ -14,6 +14,7 @@ from specc.collate.attempts import all_attempts, attempt_table
 from specc.collate.cache import Cache
 from specc.collate.complete import complete
 from specc.collate.contamination import contaminated
+from specc.collate.duplicates import compare_duplicates
 from specc.collate.hardware import read_samples
 from specc.collate.load import load_curves
 from specc.collate.read import Found, read
@@ -120,6 +121,8 @@ def settle(
 
 def _study(found: Found, cache: Cache) -> Study:
     tasks, records, damage = settle(found, cache)
+    kind = str(found.sources[0].manifest["kind"])
+    tasks, differing = compare_duplicates(tasks, found, tables_room(kind))
     states = [launch for run in found.runs for launch in run.launches]
     launches = tuple(
         {
@@ -133,13 +136,13 @@ def _study(found: Found, cache: Cache) -> Study:
         if launch.info is not None
     )
     return Study(
-        kind=str(found.sources[0].manifest["kind"]),
+        kind=kind,
         sources=found.sources,
         tasks=tasks,
         records=records,
         attempts=attempt_table(all_attempts(found), tasks),
         launches=launches,
-        damage=(*found.damage, *damage),
+        damage=(*found.damage, *damage, *differing),
         torn_lines=sum(state.torn_bytes > 0 for state in states),
         torn_bytes=sum(state.torn_bytes for state in states),
     )
