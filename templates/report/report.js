@@ -16,7 +16,7 @@ async function drawCharts() {
     const theme = place.classList.contains("dark") ? "dark" : "light";
     const chart = structuredClone(charts[place.dataset.chart]);
     if (chart.width === "container") chart.width = Math.max(240, width.get(place.dataset.chart) || 560);
-    await vegaEmbed(place, chart, { config: themes[theme], renderer: "svg", actions: false, tooltip: { theme } });
+    await vegaEmbed(place, chart, { config: themes[theme], renderer: "svg", actions: false, tooltip: { theme }, logLevel: 1 });
   }
 }
 

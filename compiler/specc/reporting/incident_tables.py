@@ -24,7 +24,7 @@ _MOST_HOSTS = 3
 def incident_table(summary: Mapping[str, Json]) -> Table:
     """Return one row for each thing that happened, with the launches and nodes it happened in."""
     groups: dict[tuple[str, str, str], list[Mapping[str, Json]]] = {}
-    for one in summary["incidents"]:
+    for one in summary.get("incidents") or ():
         key = (str(one["what"]), str(one["subject"]), str(one["message"]))
         groups.setdefault(key, []).append(one)
     rows = []
@@ -49,7 +49,7 @@ def sharing_warnings(summary: Mapping[str, Json]) -> list[str]:
     """Return what a reader must know of GPUs that were not shared as the spec asks."""
     launches = {
         (one["bundle_id"], one["run_id"], one["launch"])
-        for one in summary["incidents"]
+        for one in summary.get("incidents") or ()
         if one["what"] == "shared"
     }
     if not launches:

@@ -40,7 +40,7 @@ from specc.reporting.tabulate import titled
 from specc.resources import template_folder
 
 HEADINGS = {
-    "one-page": "One page",
+    "one-page": "On one page",
     "completeness": "Completeness",
     "method": "Methodology",
     "design": "Design",

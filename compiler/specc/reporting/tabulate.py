@@ -184,7 +184,7 @@ def _detail(value: Json) -> dict[str, Json]:
 def not_measured(summary: Mapping[str, Json]) -> Table:
     """Return the points without a result, one row for each point, state and reason."""
     found: dict[str, list[Json]] = {}
-    for state, tasks in summary["completeness"]["tasks"].items():
+    for state, tasks in (summary["completeness"].get("tasks") or {}).items():
         for task in tasks:
             key = json.dumps([state, task["axes"], task["reason"], task["run_id"]])
             found.setdefault(key, []).append({**task, "state": state})

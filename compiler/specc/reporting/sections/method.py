@@ -61,7 +61,7 @@ def document(summary: Mapping[str, Json], room: ReportRoom) -> dict[str, Json]:
 
 def _plan(summary: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     axes = " x ".join(
-        f"{len(values)} {name.replace('_', ' ')}" for name, values in summary["axes"].items()
+        f"{name.replace('_', ' ')} ({len(values)})" for name, values in summary["axes"].items()
     )
     design = summary.get("design") or {}
     points = design.get("points") or len(summary["cells"])
@@ -69,7 +69,7 @@ def _plan(summary: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     times = repetitions.get("n")
     each = "" if times is None else f", each measured {_times(times)}"
     count = "One point" if points == 1 else f"{points} points"
-    yield "Scenario", f"{count}{f' ({visible(axes)})' if axes else ''}{each}."
+    yield "Scenario", f"{count}{f' over {visible(axes)}' if axes else ''}{each}."
     if order := _order(repetitions):
         yield "Order and blocks", order
     load = (design.get("analysis") or {}).get("load")
