@@ -5,9 +5,11 @@ Idempotent; writes under `out` only. Start reading here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import polars as pl
 
 from specc.collate import export
 from specc.collate.attempts import all_attempts, attempt_table
@@ -63,8 +65,39 @@ def collate_data(
     progress: Progress = lambda _: None,
 ) -> Collated:
     """Write what programs read, and no plots or reports: tables, summary.json, results."""
+    made = analyse(paths, Cache(out / "cache", rehash=rehash, progress=progress), progress=progress)
+    summary = made.summary
+    # so that a collate that is cut short leaves no list that vouches for half a report
+    (out / export.SUMS).unlink(missing_ok=True)
+    progress("writing tables")
+    written = export.write_tables(out / "tables", made.study, made.frames, summary["cells"])
+    written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
+    if said := slurm_rows(made.found):
+        written += export.write_rows(out / "tables", "slurm", said)
+    written.append(export.write_json(out / "summary.json", summary))
+    written.extend(_write_results(out, summary))
+    written.append(export.write_sums(out, written))
+    return Collated(
+        out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysed:
+    """A study read and reckoned with, before anything of it is written."""
+
+    found: Found
+    study: Study
+    frames: Mapping[str, pl.LazyFrame]
+    """The kind's tidy tables; their `task` is a place in `study.tasks`."""
+    summary: dict[str, Json]
+
+
+def analyse(
+    paths: Sequence[Path], cache: Cache, *, progress: Progress = lambda _: None
+) -> Analysed:
+    """Read bundles and results, and return all that is known of them. Raises ResultsInvalid."""
     progress("reading")
-    cache = Cache(out / "cache", rehash=rehash, progress=progress)
     found = read(paths, complaint=cache.check)
     study = _study(found, cache)
     cache.save()
@@ -79,19 +112,7 @@ def collate_data(
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
-    # so that a collate that is cut short leaves no list that vouches for half a report
-    (out / export.SUMS).unlink(missing_ok=True)
-    progress("writing tables")
-    written = export.write_tables(out / "tables", study, frames, summary["cells"])
-    written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
-    if said := slurm_rows(found):
-        written += export.write_rows(out / "tables", "slurm", said)
-    written.append(export.write_json(out / "summary.json", summary))
-    written.extend(_write_results(out, summary))
-    written.append(export.write_sums(out, written))
-    return Collated(
-        out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
-    )
+    return Analysed(found=found, study=study, frames=frames, summary=summary)
 
 
 def settle(
