@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specc.analysis.arrays import Array, Values, as_array
+from specc.analysis.arrays import Array, Values, as_array, dot
 from specc.analysis.percentiles import median
 
 MAX_LAG = 200
@@ -24,10 +24,10 @@ def autocorrelation(values: Values, lag: int) -> float:
     is a valid one; checked against numpy.
     """
     centred = as_array(values) - np.mean(as_array(values))
-    power = float(centred @ centred)
+    power = dot(centred, centred)
     if power == 0 or lag >= len(centred):
         return 0.0
-    return float(centred[: len(centred) - lag] @ centred[lag:]) / power
+    return dot(centred[: len(centred) - lag], centred[lag:]) / power
 
 
 def effective_samples(values: Values) -> float:
@@ -43,7 +43,7 @@ def effective_samples(values: Values) -> float:
         return float(n)
     centred = series - np.mean(series)
     # equal values up to rounding (a fixed-clock simulator): nothing to correlate
-    if float(centred @ centred) <= n * (abs(float(np.mean(series))) * 1e-15) ** 2:
+    if dot(centred, centred) <= n * (abs(float(np.mean(series))) * 1e-15) ** 2:
         return float(n)
     return max(1.0, min(float(n), n / (1 + 2 * memory(centred)[0])))
 
@@ -70,7 +70,7 @@ def _by_products(centred: Array, count: int) -> Array:
     """Return the autocorrelations at lags 0 to count - 1."""
     scaled = centred / np.max(np.abs(centred))
     n = len(scaled)
-    found: Array = np.array([scaled[: n - lag] @ scaled[lag:] for lag in range(count)])
+    found: Array = np.array([dot(scaled[: n - lag], scaled[lag:]) for lag in range(count)])
     return found / float(found[0])
 
 

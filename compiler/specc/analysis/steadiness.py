@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specc.analysis.arrays import Array, Values, as_array
+from specc.analysis.arrays import Array, Values, as_array, dot
 from specc.analysis.dependence import memory
 from specc.analysis.outliers import NORMAL
 from specc.analysis.student import t_cdf
@@ -110,7 +110,7 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
     drifts = abs(drift) > limit and line_p < alpha / 2
     jumps = abs(level) > limit and level_p < alpha / 2
     # of two shapes that both fit, the one that takes more of the spread away
-    if jumps and (change**2 * (step @ step) > slope**2 * (line @ line) or not drifts):
+    if jumps and (change**2 * dot(step, step) > slope**2 * dot(line, line) or not drifts):
         moved.append(f"level changed by {level:+.1%} after {at} of {n} values")
     elif drifts:
         moved.append(f"drift of {drift:+.1%} over the run")
@@ -180,7 +180,7 @@ def _noise(series: Array, line: Array, step: Array) -> _Noise:
 
 def _of_rest(rest: Array, terms: int) -> _Noise:
     n = len(rest)
-    variance = float(rest @ rest) / (n - terms)
+    variance = dot(rest, rest) / (n - terms)
     # without noise every movement is real; rounding is no noise
     worth = _worth(rest, terms) if variance > 1e-24 else float(n)
     return _Noise(max(variance, 1e-24), worth, n, terms)
@@ -198,7 +198,7 @@ def _worth(rest: Array, terms: int) -> float:
     positive, last = memory(rest)
     taken = min(terms * (2 * last + 1) / n, 0.8)
     longest = (1 + 2 * positive) / (1 - taken)
-    first = float(rest[:-1] @ rest[1:]) / float(rest @ rest)
+    first = dot(rest[:-1], rest[1:]) / dot(rest, rest)
     corrected = min((n * first + terms) / (n - 2 * terms), 0.999)
     by_order = (1 + corrected) / (1 - corrected)
     return max(2.0, min(float(n), n / longest, n / by_order))
@@ -211,8 +211,8 @@ def _tested(series: Array, shape: Array, noise: _Noise) -> tuple[float, float]:
     long-run variance of the errors over their variance); what they are worth less what was fitted
     is its freedom.
     """
-    power = float(shape @ shape)
-    b = float(shape @ series) / power
+    power = dot(shape, shape)
+    b = dot(shape, series) / power
     error = math.sqrt(noise.variance / power * noise.n / noise.worth)
     return b, 2 * t_cdf(-abs(b) / error, max(noise.worth - noise.terms, 1.0))
 
