@@ -1,0 +1,234 @@
+"""What kinds that send requests share: the fields of a request row, its metrics, and its summary.
+
+Rows hold raw times on the node's monotonic clock; every definition is applied here. A room of such
+a kind passes its records through `tables` and adds what is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from specc.kinds.base import Measurement, Metric
+from specc.model import Json
+
+REQUEST = "request"
+LOAD = "load"
+WARM_UP = ("warmup", "warm_up")
+_ROW: Mapping[str, Any] = {
+    "scheduled_ns": pl.Int64(),
+    "sent_ns": pl.Int64(),
+    "first_ns": pl.Int64(),
+    "end_ns": pl.Int64(),
+    "ok": pl.Boolean(),
+    "error": pl.String(),
+    "operation": pl.String(),
+    "tokens": pl.Int64(),
+    "bytes": pl.Int64(),
+}
+"""Of a `request` record. scheduled_ns: when it was due, in an open loop; null in a closed one.
+first_ns: when the first byte or token of the answer came. tokens, bytes: of the answer."""
+_LOAD: Mapping[str, Any] = {"start_ns": pl.Int64(), "window_ns": pl.Int64()}
+"""Of the one `load` record of a run: the fixed window in which its rates are counted."""
+
+LATENCY = Metric(
+    name="latency_s",
+    label="Latency",
+    unit="s",
+    better="lower",
+    definition="Time of a successful request until its whole answer was there: from when it was "
+    "due in an open loop, else from when it was sent. Warm-up is left out; requests that end after "
+    "the window are not. A run counts with its median.",
+)
+TTFT = Metric(
+    name="ttft_s",
+    label="Time to first token",
+    unit="s",
+    better="lower",
+    definition="As latency, but until the first token of the answer.",
+)
+TPOT = Metric(
+    name="tpot_s",
+    label="Time per output token",
+    unit="s",
+    better="lower",
+    definition="Time from the first token of an answer to its last over the tokens after the "
+    "first; answers of one token have none.",
+)
+RATE = Metric(
+    name="requests_per_s",
+    label="Throughput",
+    unit="1/s",
+    better="higher",
+    definition="Successful requests that ended within the fixed window over its length.",
+)
+TOKENS = Metric(
+    name="tokens_per_s",
+    label="Token throughput",
+    unit="1/s",
+    better="higher",
+    definition="Tokens of successful answers that ended within the fixed window over its length.",
+)
+SUCCESS = Metric(
+    name="success_pct",
+    label="Success rate",
+    unit="%",
+    better="higher",
+    definition="Share of all requests after warm-up that succeeded.",
+)
+METRICS = (LATENCY, RATE, SUCCESS, TTFT, TPOT, TOKENS)
+"""Most important first; a kind drops those it has no use for."""
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+_start = pl.coalesce("scheduled_ns", "sent_ns")
+_warm_up = pl.col("phase").is_in(WARM_UP).fill_null(value=False)
+_good = pl.col("ok") & ~_warm_up
+_latency_s = (pl.col("end_ns") - _start) / 1e9
+_ttft_s = (pl.col("first_ns") - _start) / 1e9
+_tpot_s = (pl.col("end_ns") - pl.col("first_ns")) / 1e9 / (pl.col("tokens") - 1)
+_inside = _good & pl.col("end_ns").is_between("start_ns", pl.col("start_ns") + pl.col("window_ns"))
+
+
+def record_columns() -> Mapping[str, Any]:
+    """Return the polars type of every field of a `request` and of a `load` record."""
+    return {**_ROW, **_LOAD}
+
+
+def bulk_columns() -> Mapping[str, Sequence[str]]:
+    """Return the fields of a request: they come by the million."""
+    return {REQUEST: tuple(_ROW)}
+
+
+def tables(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
+    """Return `requests`, one row for each, and `loads`, the fixed window of each run."""
+    keys = ("task", "attempt")
+    return {
+        "requests": records.filter(pl.col("type") == REQUEST).select(*keys, "phase", *_ROW),
+        "loads": records.filter(pl.col("type") == LOAD).select(*keys, *_LOAD),
+    }
+
+
+def samples(requests: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
+    """Return the values of every request behind latency, time to first token and per token.
+
+    The sequence is relative to the mean of a request's operation, so that a change of the mix
+    doesn't look like a drift.
+    """
+    found = {}
+    for metric, value, has in (
+        (LATENCY, _latency_s, pl.lit(value=True)),
+        (TTFT, _ttft_s, pl.col("first_ns").is_not_null()),
+        (TPOT, _tpot_s, pl.col("first_ns").is_not_null() & (pl.col("tokens") > 1)),
+    ):
+        values = requests.filter(_good & has).select("task", "operation", value.alias("value"))
+        usual = pl.col("value").mean().over("task", "operation")
+        found[metric.name] = values.select(
+            "task", "value", (pl.col("value") / usual).alias("sequence")
+        )
+    return found
+
+
+def measurements(requests: pl.LazyFrame, loads: pl.LazyFrame) -> Iterator[Measurement]:
+    """Yield the run-level values of all METRICS for each task with requests or a load."""
+    for row in _counted(requests, loads, "task").iter_rows(named=True):
+        window_s = (row["window_ns"] or 0) / 1e9
+        no_window = None if window_s else "no window was recorded"
+        no_success = None if row["successes"] else "no request succeeded"
+        for metric, count, missing in (
+            (LATENCY, row["successes"], no_success),
+            (TTFT, row["firsts"], no_success or "no time of a first token was recorded"),
+            (TPOT, row["streams"], no_success or "no answer has two tokens and a first time"),
+        ):
+            # with samples a run counts with their median
+            yield _measured(row["task"], metric, None, None if count else missing)
+        rates = ((RATE, row["within"]), (TOKENS, row["tokens_within"]))
+        for metric, count in rates:
+            reason = no_window or ("no tokens were recorded" if count is None else None)
+            value = count / window_s if reason is None else None
+            yield _measured(row["task"], metric, value, reason)
+        share = 100 * row["successes"] / row["total"] if row["total"] else None
+        yield _measured(row["task"], SUCCESS, share, None if row["total"] else "no requests")
+
+
+def request_summary(requests: pl.LazyFrame, loads: pl.LazyFrame) -> dict[str, Json]:
+    """Return counts, exact latencies and rates of all the runs given together, as plain JSON.
+
+    Rates are over the sum of the runs' windows; null without one. Shares are in percent.
+    """
+    counts = _counted(requests, loads, "task").sum().row(0, named=True)
+    window_s = (counts["window_ns"] or 0) / 1e9
+    timed = requests.filter(~_warm_up)
+    failed = timed.filter(~pl.col("ok")).group_by(pl.col("error").fill_null("unknown")).len()
+    operations = timed.filter(pl.col("operation").is_not_null()).group_by("operation")
+    by_operation = operations.agg(pl.len().alias("total"), pl.col("ok").sum(), *_latencies())
+    whole = timed.select(*_latencies(), *_times("ttft", _ttft_s)).collect(engine="streaming")
+    found = whole.row(0, named=True)
+    total, good = counts["total"], counts["successes"]
+    tokens = counts["tokens_within"] if counts["tokens"] else None
+    return {
+        "total_requests": total,
+        "successful_requests": good,
+        "failed_requests": total - good,
+        "success_rate": 100 * good / total if total else None,
+        "latency_s": _block(found, "latency"),
+        "ttft_s": _block(found, "ttft") if counts["firsts"] else None,
+        "requests_per_second": counts["within"] / window_s if window_s else None,
+        "tokens_per_second": tokens / window_s if window_s and tokens is not None else None,
+        "errors_by_type": dict(failed.sort("error").collect(engine="streaming").iter_rows()),
+        "by_operation": {
+            row["operation"]: {
+                "total_requests": row["total"],
+                "failed_requests": row["total"] - row["ok"],
+                "latency_s": _block(row, "latency"),
+            }
+            for row in by_operation.sort("operation")
+            .collect(engine="streaming")
+            .iter_rows(named=True)
+        },
+    }
+
+
+def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame, key: str) -> pl.DataFrame:
+    """Return one row for each run: how many requests of which sort it had, and its window."""
+    window = loads.group_by(key).agg(pl.col("start_ns").first(), pl.col("window_ns").first())
+    joined = requests.join(window, on=key, how="full", coalesce=True)
+    first = _good & pl.col("first_ns").is_not_null()
+    tokens = pl.col("tokens").filter(_inside)
+    counted = joined.group_by(key).agg(
+        total=(pl.col("end_ns").is_not_null() & ~_warm_up).sum(),
+        successes=_good.sum(),
+        firsts=first.sum(),
+        streams=(first & (pl.col("tokens") > 1)).sum(),
+        within=_inside.sum(),
+        tokens=tokens.count(),
+        tokens_within=pl.when(tokens.count() > 0).then(tokens.sum()),
+        window_ns=pl.col("window_ns").first(),
+    )
+    return counted.sort(key).collect(engine="streaming")
+
+
+def _measured(task: int, metric: Metric, value: float | None, reason: str | None) -> Measurement:
+    return Measurement(task=task, metric=metric.name, value=value, reason=reason)
+
+
+def _latencies() -> list[pl.Expr]:
+    return _times("latency", _latency_s)
+
+
+def _times(name: str, value: pl.Expr) -> list[pl.Expr]:
+    own = value.filter(pl.col("ok")).drop_nulls()
+    return [
+        own.mean().alias(f"{name}.avg"),
+        own.min().alias(f"{name}.min"),
+        own.max().alias(f"{name}.max"),
+        *(
+            own.quantile(at, interpolation="linear").alias(f"{name}.{which}")
+            for which, at in QUANTILES.items()
+        ),
+    ]
+
+
+def _block(row: Mapping[str, Json], name: str) -> dict[str, Json]:
+    return {which: row[f"{name}.{which}"] for which in ("avg", "min", "max", *QUANTILES)}
