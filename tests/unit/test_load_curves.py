@@ -84,7 +84,7 @@ def test_a_percentile_is_not_met_where_more_requests_fail_than_lie_above_it() ->
 def test_an_objective_met_at_the_last_level_is_met_up_to_at_least_there() -> None:
     slo = a_curve("linear")["slo"][0]
     assert slo["at_least"] is True
-    assert "up to at least 128" in slo["text"]
+    assert "up to at least concurrency 128" in slo["text"]
 
 
 def test_an_objective_that_is_never_met_leaves_no_range() -> None:

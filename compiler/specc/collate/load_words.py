@@ -79,9 +79,9 @@ def objective_text(
     """Return up to which load an objective is met, and what is known beyond."""
     axis, unit = _plain(load.axis), load.unit(metric) or ""
     what = f"{statistic} of {load.label(metric)}" if statistic else load.label(metric)
-    wanted = f"{what} {_LIMITS[op]} {quantity(limit, unit)}"
+    wanted = f"{what} of {_LIMITS[op]} {quantity(limit, unit)}"
     if found.verdict == "NOT_MET":
-        return f"{wanted} is met at no level of {axis}: the lowest fails already.{_beyond(found)}"
+        return f"{wanted} is met at no level of {axis}: the lowest already fails.{_beyond(found)}"
     if found.verdict == "UNDECIDED" or found.load is None:
         return (
             f"{wanted} can't be decided at any level of {axis}: no interval lies wholly within"
@@ -92,8 +92,8 @@ def objective_text(
     side = "upper" if upper else "lower"
     least = "at least " if found.at_least else ""
     return (
-        f"{wanted} is met up to {least}{number(found.load)} ({axis}; 95 % {side} bound"
-        f" {quantity(bound, unit)}).{_beyond(found)}"
+        f"{what} stays {_LIMITS[op]} {quantity(limit, unit)} up to {least}{axis}"
+        f" {number(found.load)} (95 % {side} bound {quantity(bound, unit)}).{_beyond(found)}"
     )
 
 

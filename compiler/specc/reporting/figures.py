@@ -16,13 +16,17 @@ from specc.kinds.sentences import interval, quantity
 from specc.model import Json
 from specc.reporting import marks
 from specc.reporting.drawings import Drawing, Drawings, framed, notice, themed_svg_png
+from specc.reporting.load_figures import load_drawings
 
 _NOTICE = "Not measured: {}."
 
 
 def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
-    """Draw every figure of a kind's report as PNG (2x) and SVG, each once."""
-    items = tuple(drawing(figure, summary) for figure in room.figures(summary))
+    """Draw the load curves and every figure of a kind's report as PNG (2x) and SVG, each once."""
+    items = (
+        *load_drawings(summary),
+        *(drawing(figure, summary) for figure in room.figures(summary)),
+    )
     files: dict[str, bytes] = {}
     for item in items:
         name = f"plots/{item.figure.name}"
