@@ -274,5 +274,5 @@ def _actions(resources: Mapping[str, object] | Sequence[str]) -> tuple[str, ...]
 
 def _unmeasured(at: Level) -> list[str]:
     """Return the core resources of which no statistic was measured."""
-    seen = {one.resource for one in STATISTICS if one.name in at.values}
+    seen = {one.resource for one in STATISTICS if one.name in at.values and not one.rare}
     return [resource for resource in CORE if resource not in seen | at.absent]

@@ -31,6 +31,8 @@ class Statistic:
     unit: str
     weak: bool = False
     """True where it is often high without being the limit; it counts when nothing else does."""
+    rare: bool = False
+    """True for events whose absence does not show that the resource is below its limit."""
 
 
 STATISTICS = (
@@ -85,6 +87,7 @@ STATISTICS = (
         resource="host_memory",
         label="Attempts or processes ended for memory:",
         unit="in all",
+        rare=True,
     ),
     Statistic(name="disk_busy_pct", resource="disk", label="Busiest disk busy", unit="%"),
     Statistic(

@@ -25,6 +25,10 @@ class Level:
     """Resources that these tasks don't use: the GPU's, without a GPU."""
     throughput: float | None = None
     tail: float | None = None
+    units: tuple[str, str] = ("", "")
+    """Of throughput and tail."""
+    by_slurm: frozenset[str] = frozenset()
+    """Statistics that Slurm counted, over the whole job, where nothing was sampled."""
     client_limited: str | None = None
     """Why the point is known to be limited by its client; None when it is not."""
 
@@ -55,7 +59,8 @@ def others(
     """Yield one sentence for each other resource that was measured: what speaks against it."""
     told = set(winners)
     for one in STATISTICS:
-        if one.resource in told or not any(one.name in member.values for member in members):
+        known = any(one.name in member.values for member in members)
+        if one.resource in told or one.rare or not known:
             continue
         told.add(one.resource)
         if below is not None:
@@ -65,36 +70,47 @@ def others(
 
 
 def compared(one: Statistic, at: Level, below: Level, limits: Mapping[str, float]) -> str:
-    value, limit = at.values[one.name], limits[one.name]
+    """Word a statistic at a level and at the one below it."""
     before = below.values.get(one.name)
     told = "not measured" if before is None else f"{figure(before)} {one.unit}"
     return (
-        f"{one.label} {figure(value)} {one.unit} at {at.name}, {told} one level below at"
-        f" {below.name} (limit {figure(limit)} {one.unit})"
+        f"{one.label} {figure(at.values[one.name])} {one.unit} at {at.name}, {told} one level"
+        f" below at {below.name} ({_limit(one, [at, below], limits)})"
     )
 
 
 def ranged(one: Statistic, members: Sequence[Level], limits: Mapping[str, float]) -> str:
+    """Word a statistic over several points: its least and its largest value."""
     values = [member.values[one.name] for member in members if one.name in member.values]
     low, high = figure(min(values)), figure(max(values))
     told = low if low == high else f"{low} to {high}"
     where = f"at {members[0].name}" if len(members) == 1 else f"in {len(values)} points"
-    return f"{one.label} {told} {one.unit} {where} (limit {figure(limits[one.name])} {one.unit})"
+    return f"{one.label} {told} {one.unit} {where} ({_limit(one, members, limits)})"
+
+
+def _limit(one: Statistic, members: Sequence[Level], limits: Mapping[str, float]) -> str:
+    text = f"limit {figure(limits[one.name])} {one.unit}"
+    slurm = any(one.name in member.by_slurm for member in members)
+    return f"{text}; counted by Slurm over the whole job" if slurm else text
 
 
 def symptoms(at: Level, below: Level, limits: Mapping[str, float]) -> Iterator[str]:
+    """Word how throughput and tail answer to the load, where they were measured."""
+    of_throughput, of_tail = (f" {unit}" if unit else "" for unit in at.units)
     more, longer = gain(at, below), growth(at, below)
     if more is not None and at.throughput is not None and below.throughput is not None:
         limit = figure(limits["throughput_gain_pct"])
         yield (
-            f"Throughput {figure(at.throughput)} at {at.name} against {figure(below.throughput)}"
-            f" at {below.name}: {more:+.1f} % for each doubling of the load (flat below {limit} %)"
+            f"Throughput {figure(at.throughput)}{of_throughput} at {at.name} against"
+            f" {figure(below.throughput)}{of_throughput} at {below.name}: {more:+.1f} % for each"
+            f" doubling of the load (flat up to {limit} %)"
         )
     if longer is not None and at.tail is not None and below.tail is not None:
         limit = figure(limits["tail_growth"])
         yield (
-            f"Tail latency {figure(at.tail)} at {at.name} against {figure(below.tail)} at"
-            f" {below.name}: x{longer:.2f} for each doubling of the load (growing from x{limit})"
+            f"Tail latency {figure(at.tail)}{of_tail} at {at.name} against"
+            f" {figure(below.tail)}{of_tail} at {below.name}: x{longer:.2f} for each doubling of"
+            f" the load (growing from x{limit} on)"
         )
 
 
@@ -115,4 +131,4 @@ def gaps(missing: Mapping[str, str]) -> tuple[str, ...]:
 
 def figure(value: float) -> str:
     """Write a number with three digits; whole thousands in full."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"

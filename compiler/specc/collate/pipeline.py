@@ -13,6 +13,7 @@ import polars as pl
 
 from specc.collate import export
 from specc.collate.attempts import all_attempts, attempt_table
+from specc.collate.bottleneck import bottlenecks
 from specc.collate.cache import Cache
 from specc.collate.complete import complete
 from specc.collate.contamination import contaminated
@@ -106,12 +107,14 @@ def analyse(
     samples, unreadable = read_samples(study.tasks)
     study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")
-    held = contaminated(study.tasks, room.windows(frames), samples, study.launches)
+    windows = tuple(room.windows(frames))
+    held = contaminated(study.tasks, windows, samples, study.launches)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
+    summary.update(bottlenecks(summary, study, windows, samples, slurm_rows(found)))
     return Analysed(found=found, study=study, frames=frames, summary=summary)
 
 
@@ -197,6 +200,6 @@ def _write_reports(out: Path, summary: Json) -> list[Path]:
     for name, text in report_files(summary, report_room(summary["kind"]), figures).items():
         written.append(export.write_text(out / name, text))
     shown = page(summary, report_room(summary["kind"]), figures)
-    for name, data in paper_files(summary, shown, figures.files).items():
+    for name, data in paper_files(summary, shown, figures).items():
         written.append(export.write_bytes(out / name, data))
     return written

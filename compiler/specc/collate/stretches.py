@@ -56,6 +56,13 @@ class Stretch:
             return None
         return max(0.0, float(values[1] or 0) - float(values[0] or 0))
 
+    def gauge(self, name: str) -> list[float]:
+        """Return the values of what is no counter, but holds since the reading before."""
+        ends = self.counted
+        places = range(0) if ends is None else range(ends[0] + 1, ends[1] + 1)
+        values = [self._at(place, name) for place in places]
+        return [float(value) for value in values if isinstance(value, int | float)]
+
     def device_growth(self, kind: str, field: str) -> dict[str, float]:
         """Return by how much a counter of each disk or network grew, by the device's name."""
         ends = self.counted
