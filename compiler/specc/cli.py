@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from specc.commands import bundles, clusters, pilot, results, specs, watching
+from specc.commands import bundles, clusters, compare, pilot, results, specs, watching
 from specc.problems import ExitCode
 
 app = typer.Typer(
@@ -57,6 +57,7 @@ VERBS = (
     watching.logs,
     bundles.pin,
     results.collate,
+    compare.compare,
     results.rerun,
     specs.schema,
     specs.explain,

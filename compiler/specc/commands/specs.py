@@ -210,17 +210,18 @@ def explain(
 @verb
 def schema(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="default: the spec itself.")
+        str | None, typer.Argument(metavar="[KIND]", help="A kind, or gate; default: the spec.")
     ] = None,
 ) -> Answer:
-    """Print the JSON Schema of specs, or of one kind's settings."""
+    """Print the JSON Schema of specs, of one kind's settings, or of gate files."""
     import json
 
     from specc import resources
 
-    if kind is not None and kind not in resources.kinds():
-        raise unknown("kind", kind, resources.kinds())
-    found = resources.schema(f"kinds/{kind}" if kind else "spec")
+    if kind is not None and kind not in (*resources.kinds(), "gate"):
+        raise unknown("kind", kind, (*resources.kinds(), "gate"))
+    name = "spec" if kind is None else "gate" if kind == "gate" else f"kinds/{kind}"
+    found = resources.schema(name)
     return Answer(text=json.dumps(found, indent=2, ensure_ascii=False), data={"schema": found})
 
 

@@ -18,7 +18,9 @@ _RANGES = {
     "2": "Meaning",
     "3": "Cluster profile",
     "4": "Inputs, code and environments",
+    "5": "Collate and reports",
     "6": "A kind's own checks",
+    "7": "Gates",
 }
 
 

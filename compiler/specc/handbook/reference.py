@@ -38,6 +38,7 @@ def reference_page() -> str:
         title = f"settings of kind `{kind}`"
         blocks += _section(title, schema(f"kinds/{kind}"), level=2)
     blocks += _section("A cluster profile", schema("cluster"), level=2)
+    blocks += _section("A gate", schema("gate"), level=2)
     return "\n".join(blocks).rstrip() + "\n"
 
 

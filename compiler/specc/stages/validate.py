@@ -42,6 +42,13 @@ def validate(document: Document) -> tuple[Problem, ...]:
     return tuple(sorted(set(found), key=lambda problem: _position(problem, order)))
 
 
+def schema_problems(name: str, document: Document) -> tuple[Problem, ...]:
+    """Return what a shipped schema holds against a whole document that is no spec."""
+    found = _as_problems(_validator(name).iter_errors(document.data), schema(name), document, ())
+    order = {file: place for place, file in enumerate(document.sources)}
+    return tuple(sorted(set(found), key=lambda problem: _position(problem, order)))
+
+
 def validate_settings(kind: str, settings: Mapping[str, Json]) -> list[ValidationError]:
     """Return the jsonschema errors of one point's settings, every placeholder filled in.
 

@@ -1,7 +1,7 @@
 """Decide a family of comparisons: PASS, FAIL or INCONCLUSIVE for each, with one error rate for all.
 
-Pure. Effects come in as worsenings: above 0 is worse, on whatever scale. A family is everything that
-one gate looks at; the chance that any of it FAILs although nothing became worse than its alarm is at
+Pure. Effects come in as worsenings: above 0 is worse, on whatever scale. A family is all that one
+gate looks at; the chance that any of it FAILs although nothing became worse than its alarm is at
 most (1 - level) / 2.
 """
 

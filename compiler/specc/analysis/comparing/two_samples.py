@@ -1,7 +1,7 @@
 """Compare run-level values of two sides: the difference of their centres and how sure it is.
 
-Pure. The unit of replication is the run: one value for each run goes in. Quantities whose run-to-run
-effects multiply go in as logarithms, so that a difference is the logarithm of a ratio.
+Pure. The unit of replication is the run: one value for each run goes in. Quantities whose effects
+from run to run multiply go in as logarithms, so that a difference is the logarithm of a ratio.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from specc.analysis.student import t_cdf, t_quantile
 
-Values = NDArray[np.float64]
+Values = Sequence[float] | NDArray[np.float64]
+"""(runs,), one finite number for each run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Effect:
         return t_cdf((self.centre - limit) / self.error, self.freedom) < (1 - level) / 2
 
     def bound(self, side: float) -> float:
-        """Return the quantile `side` (0..1) of where the true effect lies: 0.975 is an upper one."""
+        """Return the quantile `side` (0..1) of the true effect: 0.975 is an upper bound."""
         return self.centre + (t_quantile(side, self.freedom) * self.error if self.error else 0.0)
 
 
@@ -60,7 +61,7 @@ class TooFewRuns(ValueError):
     """A side has fewer than two runs, so nothing is known of its spread."""
 
 
-def difference(baseline: Sequence[float] | Values, current: Sequence[float] | Values) -> Effect:
+def difference(baseline: Values, current: Values) -> Effect:
     """Return Welch's comparison of two samples: no equal variances are assumed.
 
     baseline, current: (runs,) finite values.   Raises TooFewRuns below two runs on a side.
@@ -91,8 +92,8 @@ def mean_over_cells(cells: Sequence[tuple[Values, Values]], *, aligned: bool) ->
     Raises TooFewRuns when a cell has fewer than two runs on a side.
     """
     if aligned:
-        sides = [np.mean([cell[side] for cell in cells], axis=0) for side in (0, 1)]
-        return difference(sides[0], sides[1])
+        sides = [np.array([cell[side] for cell in cells], dtype=np.float64) for side in (0, 1)]
+        return difference(sides[0].mean(axis=0), sides[1].mean(axis=0))
     effects = [difference(*cell) for cell in cells]
     shares = [effect.error**2 for effect in effects]
     return Effect(

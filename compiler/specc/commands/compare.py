@@ -1,0 +1,121 @@
+"""The verb that gates: compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from specc.commands.console import Answer, as_table, steps, verb
+from specc.model import Json
+from specc.problems import ExitCode, SpeccError
+
+GateFile = Annotated[
+    Path | None,
+    typer.Option("--gate", metavar="FILE", help="What is gated, and how much worse is too much."),
+]
+Across = Annotated[
+    str, typer.Option("--across", metavar="WHAT,…", help="Differences that are meant: driver,gpu,…")
+]
+_MOST_ROWS = 20
+
+
+class UnknownDifference(SpeccError):
+    """A name for --across that stands for nothing."""
+
+    exit_code = ExitCode.USAGE
+
+
+@verb
+def compare(
+    baseline: Annotated[str, typer.Argument(metavar="BASE", help="The run to compare with.")],
+    current: Annotated[str, typer.Argument(metavar="CURRENT", help="The run in question.")],
+    *,
+    gate: GateFile = None,
+    across: Across = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for comparison.json, pages, plot, JUnit.")
+    ] = None,
+) -> Answer:
+    """Say whether a run became worse than another: PASS, FAIL or INCONCLUSIVE.
+
+    BASE and CURRENT are bundles, results, folders of single runs (BUNDLE/results/r2 or BUNDLE:r2),
+    or report folders of specc collate. Exit codes: 0 PASS, 1 FAIL, 5 INCONCLUSIVE, 6 not
+    comparable.
+    """
+    from specc.comparing.compare import EXIT_CODES, NotComparable, compare_sides, not_comparable
+    from specc.comparing.gate import default_gate, read_gate
+    from specc.comparing.sides import read_side
+    from specc.comparing.write import write_comparison
+
+    meant = read_across(across)
+    with steps() as progress, TemporaryDirectory(prefix="specc-compare-") as scratch:
+        old = read_side(baseline, Path(scratch) / "baseline", progress=progress)
+        new = read_side(current, Path(scratch) / "current", progress=progress)
+        asked = read_gate(gate, new.summary) if gate else default_gate(new.summary)
+        progress("comparing")
+        refused = None
+        try:
+            found = compare_sides(old, new, asked, across=meant)
+        except NotComparable as reason:
+            refused, found = reason, not_comparable(old, new, reason, meant)
+        files = write_comparison(found, out) if out else []
+    data = {"comparison": found, "files": [str(path) for path in files]}
+    if refused is not None:
+        hint = f"\n  hint: {refused.hint}" if refused.hint else ""
+        data["error"] = str(refused)
+        return Answer(text="", data=data, code=refused.exit_code, note=f"specc: {refused}{hint}")
+    return Answer(text=comparison_text(found), data=data, code=EXIT_CODES[found["gate"]])
+
+
+def read_across(text: str) -> frozenset[str]:
+    """Read the value of --across. Raises UnknownDifference for a name that there is not."""
+    from specc.comparing.differences import NAMES
+    from specc.language.suggest import did_you_mean
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in NAMES:
+            hint = did_you_mean(name, NAMES, noun="names")
+            raise UnknownDifference(f"--across: there is no difference '{name}'", hint=hint)
+    return frozenset(names)
+
+
+def comparison_text(found: Mapping[str, Json]) -> str:
+    """Return what a terminal shows: the verdict, each metric's sentence, the gated cells."""
+    from specc.kinds.sentences import point, quantity
+
+    lines = [str(found["gate"])]
+    lines += [f"  {head['verdict']}  {head['text']}" for head in found["primaries"]]
+    if not found["primaries"]:
+        lines.append(f"  {found['text']}")
+    gated = [row for row in found["rows"] if row["gated"]]
+    order = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
+    shown = sorted(gated, key=lambda row: order[row["verdict"]])[:_MOST_ROWS]
+    if shown:
+        heads = ("point", "metric", "baseline", "current", "change", "runs", "verdict")
+        rows = [
+            (
+                point(row["axes"]),
+                row["metric"]
+                if row["statistic"] == "value"
+                else f"{row['metric']} {row['statistic']}",
+                quantity(row["baseline"], row["unit"]),
+                quantity(row["current"], row["unit"]),
+                row["effect_text"],
+                "{} | {}".format(*row["runs"]),
+                row["verdict"],
+            )
+            for row in shown
+        ]
+        lines += ["", as_table(heads, rows, right=(2, 3, 4, 5))]
+    if len(gated) > len(shown):
+        lines.append(f"and {len(gated) - len(shown)} more rows in comparison.json (--out DIR)")
+    notes = dict.fromkeys(row["note"] for row in shown if row["note"])
+    lines += [f"note: {note}" for note in list(notes)[:3]]
+    if found["across"]:
+        lines.append(f"compared across: {', '.join(found['across'])}")
+    return "\n".join(lines)
