@@ -17,7 +17,9 @@ from specc.collate.complete import completeness
 from specc.collate.design import design_facts
 from specc.collate.interruptions import interruptions
 from specc.collate.judging import VERDICTS, verdict_groups
+from specc.collate.nodes import factors, hosts_of
 from specc.collate.samples import sampled
+from specc.collate.sharing import shared_nodes
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, TablesRoom
 from specc.matrix.conditions import describe_condition, exclude_rule
@@ -40,25 +42,30 @@ def summarise(
     """
     metrics = room.metrics(_distinct_settings(study), frames)
     sizes = {metric.name for metric in metrics if metric.unit == "B"}
+    shared = shared_nodes(study)
     measurements = (
         # a busy machine changes times and rates, not how much memory a program takes
-        one if one.metric in sizes else _warned(one, held.get(one.task, ()))
+        one
+        if one.metric in sizes
+        else _warned(one, (*held.get(one.task, ()), *shared.get(one.task, ())))
         for one in room.measurements(frames)
     )
     batches = study.records.batches(BATCH_ROWS)
     sampled_values = sampled(room.samples(room.frames(batch)) for batch in batches)
     cells = make_cells(study.tasks, metrics, measurements, sampled_values)
+    members, hosts = cell_members(study.tasks), hosts_of(study)
     first = study.sources[0].manifest
     spec = first["spec"]
     completed = {
         cell: [place for place in places if study.tasks[place].state == "completed"]
-        for cell, places in cell_members(study.tasks).items()
+        for cell, places in members.items()
     }
     details = room.details(cells, completed, frames, spec.get("analysis") or {})
     for cell in cells:
         # settings may hold long texts; tables/tasks.csv has them by task id
         del cell["settings"]
         cell["details"] = details.get(cell["cell"], {})
+        cell["hosts"] = sorted({hosts[p] for p in completed[cell["cell"]] if p in hosts})
     runs = facts.run_facts(study.tasks, study.launches)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -71,6 +78,7 @@ def summarise(
         "metrics": [asdict(metric) for metric in metrics],
         "verdicts": dict(VERDICTS),
         "verdict_groups": verdict_groups(cells),
+        **factors(study, cells, completed, hosts),
         "cells": cells,
         "failures": facts.failure_facts(study.tasks, study.launches),
         "interruptions": interruptions(study.tasks, study.attempts),

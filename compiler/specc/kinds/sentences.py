@@ -19,6 +19,7 @@ from specc.model import Json
 Cell = Mapping[str, Json]
 with_value = claims.with_value
 _MOST_NAMED = 3
+_DOUBTFUL = ("CONTAMINATED", "CLIENT_LIMITED", "NOT_STEADY")
 _BIG = {6: "M", 9: "G", 12: "T"}
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _RATE = re.compile("([kMGT]?)(B/s|bit/s|Hz|FLOP/s)")
@@ -239,13 +240,18 @@ def rivals(summary: Mapping[str, Json], found: Ranking) -> str:
 
 
 def _doubts(cells: Sequence[Cell], metric: str) -> str:
-    """Return a warning that names the cells whose number is disturbed or still moving."""
+    """Return a warning that names the cells whose number is disturbed or still moving, and whether
+    the machine could be what makes the difference.
+    """
     doubted = [
         f"{cell['cell']} is {verdict}"
         for cell in cells
-        if (verdict := cell["metrics"][metric].get("verdict")) in ("CONTAMINATED", "NOT_STEADY")
+        if (verdict := cell["metrics"][metric].get("verdict")) in _DOUBTFUL
     ]
-    return f" Read with care: {', '.join(doubted)}." if doubted else ""
+    hosts = [cell.get("hosts") or [] for cell in cells]
+    if all(hosts) and not set(hosts[0]).intersection(*hosts[1:]):
+        doubted.append(f"they ran on different nodes ({' and '.join(map(', '.join, hosts))})")
+    return f" Read with care: {'; '.join(doubted)}." if doubted else ""
 
 
 def _only_value(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
