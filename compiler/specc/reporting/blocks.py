@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from specc.kinds.sentences import visible
 from specc.model import Json
 
 Block = dict[str, Any]
@@ -30,8 +31,14 @@ _MOST_NEEDED = 26
 _MOST_SHARE = 60
 _LONG_TOKEN = re.compile(r"\S{25,}")
 _BREAK_EVERY = 6
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 BREAK = "\u200b"
 """A place where a line may break, without a sign."""
+
+
+def printable(words: str) -> str:
+    """Return a text without signs that XML and PDF can't hold: they show as a box."""
+    return _UNPRINTABLE.sub("\ufffd", visible(words))
 
 
 def text(words: str) -> Block:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.model import Json
+
+if TYPE_CHECKING:
+    from specc.reporting.drawings import Drawings
 
 
 class _Paper(NamedTuple):
@@ -42,20 +45,21 @@ def not_written(summary: Mapping[str, Json]) -> list[dict[str, str]]:
 
 
 def paper_files(
-    summary: Mapping[str, Json], page: Mapping[str, Any], files: Mapping[str, bytes]
+    summary: Mapping[str, Json], page: Mapping[str, Any], drawings: Drawings
 ) -> dict[str, bytes]:
     """Return file name -> content of every document that is asked for and can be made.
 
-    page: what all documents are made from.   files: the plots, by their path.
+    page: what all documents are made from.
     """
     from specc.reporting.pdf import report_pdf
+    from specc.reporting.slides import slides_pptx
 
-    makers = {"report.pdf": report_pdf}
+    makers = {"pdf": report_pdf, "slides": slides_pptx}
     left_out = {one["file"] for one in summary.get("not_written") or ()}
     return {
-        paper.file: makers[paper.file](page, files)
+        paper.file: makers[paper.key](page, drawings)
         for paper in _asked(summary)
-        if paper.file in makers and paper.file not in left_out
+        if paper.file not in left_out
     }
 
 

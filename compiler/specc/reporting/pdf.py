@@ -9,20 +9,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from specc.reporting import blocks
+from specc.reporting.drawings import Drawings
 from specc.reporting.paper import paper
 from specc.resources import template_folder
 
 _STANDARD = "ua-1"
 
 
-def report_pdf(page: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+def report_pdf(page: Mapping[str, Any], drawings: Drawings) -> bytes:
     """Return report.pdf.
 
-    page: what all documents are made from.   files: the plots, SVG among them, by their path.
+    page: what all documents are made from.   drawings: its plots, whose SVG is put in.
     """
     import typst
 
-    content = paper(page)
+    content = _printable(paper(page))
     shown = {
         block["path"]
         for section in content["sections"]
@@ -32,9 +34,11 @@ def report_pdf(page: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     sources = {
         "main": (template_folder() / "report" / "report.typ").read_bytes(),
         "page.json": json.dumps(content, allow_nan=False, ensure_ascii=False).encode(),
-        **{path: files[path] for path in sorted(shown)},
+        **{path: drawings.files[path] for path in sorted(shown)},
     }
-    made: bytes = typst.compile(
+    # its type stub does not know that sources may be given by name
+    compile_sources: Any = typst.compile
+    made: bytes = compile_sources(
         sources,
         format="pdf",
         font_paths=[str(template_folder() / "fonts")],
@@ -42,3 +46,13 @@ def report_pdf(page: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
         pdf_standards=_STANDARD,
     )
     return made
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return blocks.printable(value)
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    return value
