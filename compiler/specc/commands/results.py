@@ -10,6 +10,7 @@ import typer
 
 from specc.commands.console import Answer, bars, steps, verb
 from specc.model import Json
+from specc.problems import warning
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", hidden=True)]
 """Hidden from the list of arguments, where typer would show a Python type; the text has it."""
@@ -39,8 +40,17 @@ def collate(
     with steps() as progress:
         made = collate_paths(paths, folder, rehash=rehash, progress=progress)
     files = [str(path) for path in made.paths]
+    left_out = made.summary["not_written"]
     data = {"out": str(folder), "files": files, "completeness": made.completeness}
-    return Answer(text=f"{_counts(made.completeness)}\n{folder / 'report.html'}", data=data)
+    data["not_written"] = left_out
+    problems = tuple(
+        warning(
+            "W551", f"{one['file']} was not written: {one['reason']}", mark=None, hint=one["fix"]
+        )
+        for one in left_out
+    )
+    text = f"{_counts(made.completeness)}\n{folder / 'report.html'}"
+    return Answer(text=text, data=data, problems=problems)
 
 
 @verb

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from specc.model import Json
 from specc.reporting.incident_tables import sharing_warnings
+from specc.reporting.papers import told
 
 _MOST_HOSTS = 3
 
@@ -79,7 +80,7 @@ def warnings(summary: Mapping[str, Json]) -> list[str]:
     if summary["torn"]["lines"]:
         torn = summary["torn"]
         found.append(f"{torn['lines']} unfinished last lines ({torn['bytes']} bytes) were cut off.")
-    return found
+    return [*found, *(told(one) for one in summary.get("not_written") or ())]
 
 
 def _places(count: int) -> str:
