@@ -31,7 +31,10 @@ _AXIS_UNITS = {
     **{"qps": "queries/s", "samples": "samples", "tokens": "tokens", "watts": "W"},
 }
 """What the last word of an axis's name says of its unit."""
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufffe\\uffff]"
+)
+"""Signs that turn the direction of a text, drive a terminal, or can't stand in XML."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -143,8 +146,19 @@ def point(axes: Mapping[str, Json]) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text with signs that turn the direction of what follows them spelled out."""
-    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """Return a text with signs that nobody sees, or that turn what follows, spelled out."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def all_visible(value: Json) -> Json:
+    """Return a JSON value with every text in it made visible; its keys stay as they are."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {name: all_visible(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [all_visible(part) for part in value]
+    return value
 
 
 def place(summary: Mapping[str, Json], cell: Cell) -> str:

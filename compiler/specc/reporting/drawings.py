@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from specc.kinds.base import Figure
+from specc.kinds.sentences import all_visible
 from specc.model import Json
 from specc.reporting import themes
 from specc.resources import template_folder
@@ -96,7 +97,8 @@ def themed_svg_png(document: Mapping[str, Json]) -> tuple[bytes, bytes]:
 
     _register_fonts()
     version = vega_lite_version(alt.SCHEMA_VERSION)
-    themed = {**document, "config": themes.LIGHT, "background": "white", "padding": 8}
+    # a control character in an SVG ends the whole process inside the renderer
+    themed = {**all_visible(document), "config": themes.LIGHT, "background": "white", "padding": 8}
     svg = str(vl_convert.vegalite_to_svg(themed, vl_version=version))
     return svg.encode(), bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
 

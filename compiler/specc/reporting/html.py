@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from specc.kinds.sentences import all_visible
 from specc.model import Json
 from specc.reporting import themes
 from specc.reporting.drawings import Drawings
@@ -19,7 +20,7 @@ def page_assets(drawings: Drawings) -> dict[str, Json]:
     from markupsafe import Markup
 
     drawn = [item for item in drawings.items if item.empty is None]
-    charts = {item.figure.name: _without_title(item.document) for item in drawn}
+    charts = {item.figure.name: all_visible(_without_title(item.document)) for item in drawn}
     vega = vega_script() if drawn else ""
     first, script = page_text("report.first.js"), page_text("report.js")
     return {

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from specc.kinds.base import ReportRoom
-from specc.kinds.sentences import visible
+from specc.kinds.sentences import all_visible, visible
 from specc.model import Json
 from specc.reporting import (
     dictionary,
@@ -116,7 +116,8 @@ def page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> d
         **_troubles(summary),
         **_surroundings(summary),
     }
-    return {**found, "headings": _headings(found)}
+    shown: dict[str, Any] = all_visible({**found, "headings": _headings(found)})
+    return shown
 
 
 def _results(summary: Mapping[str, Json]) -> dict[str, Any]:
