@@ -107,7 +107,8 @@ def attribute_points(
         members = [points[place] for place in places]
         if not resources:
             reason = "no measured resource was at its limit"
-            if not any(member.values for member in members):
+            rare = {one.name for one in STATISTICS if one.rare}
+            if not any(member.values.keys() - rare for member in members):
                 reason = "nothing was measured that could show a limit"
             one = _undetermined(members, reason, common_gaps(members), limits)
         else:
