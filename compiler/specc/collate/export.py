@@ -12,10 +12,14 @@ from pathlib import Path
 
 import polars as pl
 
+from specc.collate.cache import Cache
+from specc.collate.long_tables import Long
 from specc.collate.values import Study, TaskResult
 from specc.model import Json
 
 SUMS = "SHA256SUMS"
+CSV_ROWS = 1_000_000
+"""Longer tables are written as Parquet only: no spreadsheet takes more rows."""
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -49,22 +53,32 @@ def _lines(value: Json, encode: Callable[[Json], str]) -> str:
 
 
 def write_tables(
-    folder: Path, study: Study, frames: Mapping[str, pl.LazyFrame], cells: Sequence[Json]
-) -> list[Path]:
-    """Write every table as Parquet and CSV; each row of a kind's table carries its point."""
+    folder: Path,
+    study: Study,
+    frames: Mapping[str, pl.LazyFrame],
+    cells: Sequence[Json],
+    cache: Cache,
+) -> tuple[list[Path], dict[str, int]]:
+    """Write every table as Parquet and CSV; each row of a kind's table carries its point.
+
+    Returns the files, and the rows of each table that is too long for CSV.
+    """
     keys = _task_table(study.tasks, cells)
-    tables = {
-        "tasks": keys,
-        "cells": _cell_table(cells, keys),
-        "attempts": study.attempts,
-        **{name: _keyed(one.collect(), keys) for name, one in frames.items()},
-    }
+    tables = {"tasks": keys, "cells": _cell_table(cells, keys), "attempts": study.attempts}
     written = []
+    for name, frame in frames.items():
+        rows = frame.select(pl.len()).collect(engine="streaming").item()
+        if rows <= CSV_ROWS:
+            tables[name] = _keyed(frame.collect(), keys)
     for name, table in tables.items():
         flat = _flat(table)
         written.append(_write_table(folder / f"{name}.parquet", flat))
         written.append(_write_table(folder / f"{name}.csv", flat))
-    return written
+    long = Long(folder, keys, study.records.key, cache)
+    without_csv = {
+        name: long.write(name, one) for name, one in frames.items() if name not in tables
+    }
+    return [*written, *long.written], without_csv
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Json]]) -> list[Path]:

@@ -66,12 +66,16 @@ def collate_data(
     progress: Progress = lambda _: None,
 ) -> Collated:
     """Write what programs read, and no plots or reports: tables, summary.json, results."""
-    made = analyse(paths, Cache(out / "cache", rehash=rehash, progress=progress), progress=progress)
+    cache = Cache(out / "cache", rehash=rehash, progress=progress)
+    made = analyse(paths, cache, progress=progress)
     summary = made.summary
     # so that a collate that is cut short leaves no list that vouches for half a report
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")
-    written = export.write_tables(out / "tables", made.study, made.frames, summary["cells"])
+    written, without_csv = export.write_tables(
+        out / "tables", made.study, made.frames, summary["cells"], cache
+    )
+    summary["tables_without_csv"] = without_csv
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
     if said := slurm_rows(made.found):
         written += export.write_rows(out / "tables", "slurm", said)

@@ -94,7 +94,8 @@ def read_rows(
         for place, task in enumerate(tasks)
     )
     good = [_without(part, wrong) for part in parts]
-    return kept, Records(parts=(reader.empty(), *good)), tuple(damage)
+    records = Records(parts=(reader.empty(), *good), key=reader.key(wrong), kept=cache)
+    return kept, records, tuple(damage)
 
 
 def _without(part: Part, wrong: Mapping[int, str]) -> Part:
@@ -134,6 +135,17 @@ class _Reader:
         """Return no rows, but all columns."""
         frame = pl.LazyFrame(schema={**self._schema, "task": pl.Int64()})
         return Part(frame=frame, tasks=frozenset(), rows=0)
+
+    def key(self, wrong: Mapping[int, str]) -> str:
+        """Return a name for the rows that are read; see `Records`."""
+        if self._total <= SMALL:
+            return ""
+        said = [
+            (place, task.task_id, [vars(segment) for segment in task.segments], task.beside)
+            for place, task in enumerate(self._tasks)
+            if task.state == "completed" and place not in wrong
+        ]
+        return key_of([(name, str(type_)) for name, type_ in self._schema.items()], said)
 
     def batches(self) -> list[_Batch]:
         """Return what to read, in the order of launches; all of a small study at once for a run."""

@@ -116,6 +116,10 @@ class Records:
     """Every row of every completed task. A task's rows are in their order."""
 
     parts: tuple[Part, ...]
+    key: str
+    """Another one when other rows are read; empty for a study that is read into memory."""
+    kept: object
+    """What holds the files of the parts; they may go with it."""
 
     @property
     def rows(self) -> int:
