@@ -58,6 +58,7 @@ VERBS = (
     bundles.pin,
     results.collate,
     compare.compare,
+    results.export,
     results.rerun,
     specs.schema,
     specs.explain,

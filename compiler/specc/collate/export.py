@@ -37,13 +37,18 @@ def write_bytes(path: Path, data: bytes) -> Path:
 
 
 def write_json(path: Path, value: Json) -> Path:
-    """Write one JSON object, a line for each field and for each item of a field that is a list.
+    """Write one JSON object; see `json_text`."""
+    return write_text(path, json_text(value))
+
+
+def json_text(value: Json) -> str:
+    """Return one JSON object, a line for each field and for each item of a field that is a list.
 
     Ten thousand cells indented to their depths would take seconds. Raises ValueError for NaN.
     """
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
     fields = (f"{encode(name)}: {_lines(part, encode)}" for name, part in value.items())
-    return write_text(path, "{\n" + ",\n".join(fields) + "\n}\n")
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def _lines(value: Json, encode: Callable[[Json], str]) -> str:

@@ -1,4 +1,4 @@
-"""The verbs about what a run brings back: collate, rerun."""
+"""The verbs about what a run brings back: collate, export, rerun."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from specc.commands.console import Answer, bars, steps, verb
 from specc.model import Json
-from specc.problems import warning
+from specc.problems import ExitCode, warning
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", hidden=True)]
 """Hidden from the list of arguments, where typer would show a Python type; the text has it."""
@@ -51,6 +51,42 @@ def collate(
     )
     text = f"{_counts(made.completeness)}\n{folder / 'report.html'}"
     return Answer(text=text, data=data, problems=problems)
+
+
+@verb
+def export(
+    paths: Paths,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    *,
+    formats: Annotated[
+        str,
+        typer.Option("--format", metavar="NAME,…", help="dataset, prometheus, junit, ro-crate."),
+    ] = "all",
+) -> Answer:
+    """Write results for other programs: data set, Prometheus, JUnit, RO-Crate.
+
+    PATH is a bundle or a results folder; there may be several. Exit code 1: a value that is not 0
+    would be 0.000000 in the CSV, which was not written; the Parquet file beside it has every digit.
+    """
+    from specc.exporting.pipeline import export as export_paths
+    from specc.exporting.pipeline import read_formats
+
+    wanted = read_formats(formats)
+    with steps() as progress:
+        made = export_paths(paths, out, wanted, progress=progress)
+    refused = made.refused
+    note = "" if refused is None else f"specc: no CSV: {refused}\n  hint: {refused.hint}"
+    return Answer(
+        text=f"{_counts(made.completeness)}\n" + "\n".join(str(path) for path in made.paths),
+        data={
+            "out": str(out),
+            "files": [str(path) for path in made.paths],
+            "completeness": made.completeness,
+            "refused": None if refused is None else str(refused),
+        },
+        code=ExitCode.OK if refused is None else ExitCode.FINDINGS,
+        note=note,
+    )
 
 
 @verb

@@ -1,6 +1,6 @@
 """Gates as JUnit XML, which every CI shows: one test case for each decision.
 
-Pure. FAIL is a failure, INCONCLUSIVE an error (nothing was shown), PASS a passed case.
+Pure. FAIL is a failure, INCONCLUSIVE an error (nothing was shown), SKIPPED skipped, PASS passed.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def junit(cases: Iterable[Case], *, name: str) -> str:
             "tests": len(members),
             "failures": sum(case.verdict == "FAIL" for case in members),
             "errors": sum(case.verdict == "INCONCLUSIVE" for case in members),
+            "skipped": sum(case.verdict == "SKIPPED" for case in members),
         }
         about = {key: str(count) for key, count in counts.items()}
         below = Xml.SubElement(root, "testsuite", {"name": _clean(suite), **about})
@@ -51,7 +52,9 @@ def _add(suite: Xml.Element, case: Case) -> None:
     about = {"classname": _clean(case.suite), "name": _clean(case.name)}
     made = Xml.SubElement(suite, "testcase", about)
     tag = {"FAIL": "failure", "INCONCLUSIVE": "error"}.get(case.verdict)
-    if tag is None:
+    if case.verdict == "SKIPPED":
+        Xml.SubElement(made, "skipped", message=_clean(case.text))
+    elif tag is None:
         Xml.SubElement(made, "system-out").text = _clean(case.text)
     else:
         Xml.SubElement(made, tag, message=_clean(case.text), type=case.verdict)

@@ -145,6 +145,18 @@ class Decision:
     unit: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """One table for whoever goes on with the numbers: a row for each task."""
+
+    table: pl.DataFrame
+    """`task_id` first."""
+    required: tuple[str, ...]
+    """Columns without which the table is not written."""
+    types: Mapping[str, str]
+    """Column -> "int", "float" or "text", for columns that may hold numbers as text."""
+
+
 class TablesRoom(Protocol):
     """`kinds/<kind>/tables.py`: from records to tidy tables and declared metrics."""
 
@@ -198,6 +210,21 @@ class TablesRoom(Protocol):
 
     def result_cell(self, cell: Mapping[str, Json]) -> dict[str, Json]:
         """Return a cell of the summary in the shape of `results-<run_id>.json`."""
+
+
+class ExportRoom(Protocol):
+    """What `kinds/<kind>/tables.py` may have as well; a kind without them gets the defaults."""
+
+    def dataset(
+        self, frames: Mapping[str, pl.LazyFrame], tasks: Sequence[Mapping[str, Json]]
+    ) -> Dataset:
+        """Return the data set of `specc export`.
+
+        tasks: task_id, axes, repetition, state and settings of each, by their place in `frames`.
+        """
+
+    def series(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+        """Return time series by name: `task`, then the columns of a file for each task."""
 
 
 class ReportRoom(Protocol):

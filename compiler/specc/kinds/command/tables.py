@@ -160,6 +160,17 @@ def samples(frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
     return found
 
 
+def series(frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+    """Return by name the values of each metric of which a run reports several, in their order."""
+    reported = frames["metrics"]
+    counts = reported.group_by("task", "metric").agg(pl.len().alias("values"))
+    several = counts.filter(pl.col("values") > 1).select("task", "metric")
+    kept = reported.join(several, on=["task", "metric"], how="semi", maintain_order="left")
+    found = kept.select("task", "metric", "rank", "index", "t_ns", "value", "value_reason", "unit")
+    groups = found.collect().group_by("metric", maintain_order=True)
+    return {str(metric): rows.drop("metric").lazy() for (metric,), rows in groups}
+
+
 def _of_all_ranks(processes: pl.LazyFrame) -> pl.LazyFrame:
     """Return one row for each task: the longest time, all CPU time, the largest memory.
 

@@ -1,0 +1,154 @@
+"""export: a study in other programs' formats, from the same numbers as its report.
+
+Every file is written whole or not at all; twice the same input gives the same bytes, but for the
+date in the data set's metadata. Start reading here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from specc.collate.cache import Cache
+from specc.collate.export import json_text, write_bytes
+from specc.collate.pipeline import Analysed, analyse
+from specc.collate.rooms import tables_room
+from specc.comparing.junit import junit
+from specc.exporting.cases import cases
+from specc.exporting.csv_text import TooSmallForCsv, six_decimals
+from specc.exporting.dataset import checked, default_dataset
+from specc.exporting.metadata import describe_table, export_date
+from specc.exporting.prometheus import exposition
+from specc.exporting.ro_crate import METADATA, crate
+from specc.exporting.timeseries import series_files
+from specc.kinds.base import Dataset, Metric
+from specc.model import Json
+from specc.problems import ExitCode, SpeccError
+
+FORMATS = ("dataset", "prometheus", "junit", "ro-crate")
+
+
+class UnknownFormat(SpeccError):
+    """A name for --format that stands for nothing."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    out: Path
+    paths: tuple[Path, ...]
+    refused: TooSmallForCsv | None
+    """Why there is no CSV; None when there is one, or when none was asked for."""
+    completeness: Mapping[str, Json]
+
+
+def read_formats(text: str) -> tuple[str, ...]:
+    """Return the formats named, in a fixed order; "all" names all. Raises UnknownFormat."""
+    named = {word.strip() for word in text.split(",") if word.strip()}
+    unknown = sorted(named - {*FORMATS, "all"})
+    if unknown or not named:
+        raise UnknownFormat(
+            f"no format is called {', '.join(unknown) or repr(text)}",
+            hint=f"--format takes {', '.join(FORMATS)} (commas between), or all",
+        )
+    return FORMATS if "all" in named else tuple(name for name in FORMATS if name in named)
+
+
+def export(
+    paths: Sequence[Path],
+    out: Path,
+    formats: Sequence[str],
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Write a study in the formats asked for. Raises ResultsInvalid, MissingColumns, WrongType."""
+    made = analyse(paths, Cache(progress=progress), progress=progress)
+    progress("writing")
+    exported = export_date(_now_s())
+    files: dict[str, bytes] = {}
+    refused = None
+    if "dataset" in formats:
+        found, refused = _dataset(made, exported)
+        files.update(found)
+    if "prometheus" in formats:
+        files["metrics.prom"] = exposition(made.summary).encode()
+    if "junit" in formats:
+        text = junit(cases(made.summary), name=str(made.summary["name"]))
+        files["junit.xml"] = text.encode()
+    if "ro-crate" in formats:
+        told = crate(made.summary, files, exported)
+        files[METADATA] = json_text(told).encode()
+    if refused is not None:
+        # of an earlier export; beside this Parquet file it would be believed
+        (out / f"{made.summary['name']}.csv").unlink(missing_ok=True)
+    written = [write_bytes(out / path, data) for path, data in files.items()]
+    done = made.summary["completeness"]
+    return Exported(out=out, paths=tuple(written), refused=refused, completeness=done)
+
+
+def _now_s() -> float:
+    """Return the clock, or the moment that builds which can be repeated give instead."""
+    told = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return float(told) if told.isdigit() else time.time()
+
+
+def _dataset(made: Analysed, exported: str) -> tuple[dict[str, bytes], TooSmallForCsv | None]:
+    """Return the files of the data set; the CSV is left out where it would claim a zero."""
+    name = str(made.summary["name"])
+    table = checked(_table(made))
+    csv: bytes | None = None
+    refused: TooSmallForCsv | None = None
+    try:
+        csv = six_decimals(table).encode()
+    except TooSmallForCsv as error:
+        refused = error
+    told = describe_table(
+        table,
+        made.summary,
+        exported=exported,
+        csv=csv,
+        refused=None if refused is None else str(refused),
+    )
+    files = {f"{name}.parquet": _parquet(table), f"{name}_metadata.json": json_text(told).encode()}
+    if csv is not None:
+        files[f"{name}.csv"] = csv
+    series = getattr(tables_room(made.study.kind), "series", None)
+    if series is not None:
+        texts = series_files(made.study.tasks, series(made.frames))
+        files.update({path: text.encode() for path, text in texts})
+    return files, refused
+
+
+def _table(made: Analysed) -> Dataset:
+    room = tables_room(made.study.kind)
+    own = getattr(room, "dataset", None)
+    if own is None:
+        metrics = [Metric(**metric) for metric in made.summary["metrics"]]
+        return default_dataset(made.study.tasks, metrics, room.measurements(made.frames))
+    tasks = [
+        {
+            "task_id": task.task_id,
+            "axes": task.axes,
+            "repetition": task.repetition,
+            "state": task.state,
+            "settings": task.settings,
+        }
+        for task in made.study.tasks
+    ]
+    found: Dataset = own(made.frames, tasks)
+    return found
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    written = io.BytesIO()
+    table.write_parquet(written, compression="zstd")
+    return written.getvalue()
