@@ -142,6 +142,7 @@ def test_a_level_that_fails_below_one_that_meets_is_flagged() -> None:
 def test_no_interval_decides_nothing() -> None:
     found = answer([Bounds(load=1, low=None, high=None)], "le", 10)
     assert (found.verdict, found.load) == ("UNDECIDED", None)
+    assert (found.unsure, found.unknown) == ((), (1,))
 
 
 def test_the_lowest_level_failing_is_not_met() -> None:

@@ -52,6 +52,7 @@ def _answers(
             **{"metric": name, "statistic": wanted, "op": op, "limit": objective[op]},
             **{"answer": plain(found.load), "verdict": found.verdict, "at_least": found.at_least},
             **{"fails_from": plain(found.fails_from), "unsure": list(map(plain, found.unsure))},
+            "unknown": list(map(plain, found.unknown)),
             "not_monotone": list(map(plain, found.not_monotone)),
             "bounds_load": worsens,
             "text": load_words.objective_text(

@@ -60,9 +60,12 @@ def _notes(knee: Knee, doubted: Sequence[tuple[float, str]]) -> list[str]:
             loads = _listed([first, *(load for load, _ in others)])
             notes.append(f"Left out: {loads}, for {why}{' (at the first)' if others else ''}.")
     if doubted:
-        shown = ", ".join(f"{number(at)} {verdict}" for at, verdict in doubted[:_MOST_NAMED])
-        more = ", …" if len(doubted) > _MOST_NAMED else ""
-        notes.append(f"Read with care: {shown}{more}.")
+        verdicts = dict.fromkeys(verdict for _, verdict in doubted)
+        shown = (
+            f"{verdict} at {_listed([at for at, found in doubted if found == verdict])}"
+            for verdict in verdicts
+        )
+        notes.append(f"Read with care: {'; '.join(shown)}.")
     return notes
 
 
@@ -85,7 +88,7 @@ def objective_text(
     if found.verdict == "UNDECIDED" or found.load is None:
         return (
             f"{wanted} can't be decided at any level of {axis}: no interval lies wholly within"
-            f" the limit.{_beyond(found)} More repetitions narrow the intervals."
+            f" the limit.{_beyond(found)}"
         )
     upper = at_answer is not None and op in ("le", "lt")
     bound = None if at_answer is None else at_answer.high if upper else at_answer.low
@@ -99,8 +102,10 @@ def objective_text(
 
 def _beyond(found: Answer) -> str:
     parts = []
-    if found.unsure and found.load is not None:
+    if found.unsure:
         parts.append(f"Undecided at {_listed(found.unsure)}: more repetitions would tell.")
+    if found.unknown:
+        parts.append(f"Not told at {_listed(found.unknown)}: no interval, see the reasons there.")
     if found.fails_from is not None and found.load is not None:
         parts.append(f"From {number(found.fails_from)} on it is not met.")
     if found.not_monotone:

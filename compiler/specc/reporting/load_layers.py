@@ -16,7 +16,8 @@ from specc.model import Json
 
 KNEE, RANGE, LIMIT = "#d55e00", "#009e73", "#d55e00"
 """Read on white and on dark, apart for the colour-blind, and each has its word beside it."""
-_LOW = 0.25
+_LOW, _NEAR, _ROOM = 0.25, 0.7, 1.3
+"""A limit is low below this share of the highest point, near above that; then so much room."""
 _Layer = dict[str, Json]
 
 
@@ -45,10 +46,10 @@ def lay(
     limits: (value, word) of each objective.   fit: rows with x and value, in the plot's unit.
     rises_late: the curve leaves the upper left empty, and not the lower right.
     """
-    x, y = _channels(document)
-    _widen(document, [value for value, _ in limits])
     knee, advised = curve["knee"], curve["recommended"]
     ends = [each["level"] for each in curve["points"]]
+    _widen(document, ends, [value for value, _ in limits])
+    x, y = _channels(document)
     beyond = knee["value"] if knee["verdict"] == "FOUND" else None
     # a curve that rises late has its empty corner above, and throughput has it below
     first, second = (_ABOVE, _LOWER) if rises_late else (_BELOW, _HIGHER)
@@ -72,13 +73,18 @@ def _channels(document: Mapping[str, Any]) -> tuple[_Layer, _Layer]:
     return copy.deepcopy(found["x"]), copy.deepcopy(found["y"])
 
 
-def _widen(document: Mapping[str, Any], limits: Sequence[float]) -> None:
-    """Let a stated domain of the y axis take in the limits."""
+def _widen(document: Mapping[str, Any], levels: Sequence[float], limits: Sequence[float]) -> None:
+    """Let the x axis take in every level, and the y axis the limits, with room for words."""
+    most = max(_tops(document))
+    near = [limit for limit in limits if limit > _NEAR * most]
     for layer in document["layer"]:
-        scale = layer["encoding"].get("y", {}).get("scale") or {}
-        if limits and "domain" in scale:
-            low, high = scale["domain"]
-            scale["domain"] = [min(low, *limits), max(high, *limits)]
+        x, y = (layer["encoding"].get(key, {}).get("scale") for key in ("x", "y"))
+        if x is not None and "domain" in x:
+            x["domain"] = [min(levels), max(levels)]
+        if y is not None and "domain" in y and limits:
+            y["domain"] = [min(y["domain"][0], *limits), max(y["domain"][1], *limits)]
+        elif y is not None and near:
+            y["domainMax"] = max(most, _ROOM * max(near))
 
 
 def _band(

@@ -40,8 +40,9 @@ class Answer:
     fails_from: float | None
     """The first level that fails; None when none does."""
     unsure: tuple[float, ...]
-    """Levels between the answer and the first that fails: their intervals straddle the limit, or
-    there is none."""
+    """Levels between the answer and the first that fails: their intervals straddle the limit."""
+    unknown: tuple[float, ...]
+    """The same, of levels without an interval."""
     not_monotone: tuple[float, ...]
     """Levels that meet the objective above one that fails."""
 
@@ -62,18 +63,18 @@ def answer(levels: Sequence[Bounds], op: Op, limit: float, *, worsens: bool = Tr
     best = max(reached, default=None)
     lowest = states[0][1] if states else "unknown"
     lost = best is None and (lowest == "fails" if worsens else len(fails) == len(states) > 0)
+    between = [
+        (load, found)
+        for load, found in states
+        if (best is None or load > best) and (first_fail is None or load < first_fail)
+    ]
     return Answer(
         verdict="MET" if best is not None else "NOT_MET" if lost else "UNDECIDED",
         load=best,
         at_least=best is not None and best == last,
         fails_from=min((load for load in fails if best is None or load > best), default=None),
-        unsure=tuple(
-            load
-            for load, found in states
-            if found in ("unsure", "unknown")
-            and (best is None or load > best)
-            and (first_fail is None or load < first_fail)
-        ),
+        unsure=tuple(load for load, found in between if found == "unsure"),
+        unknown=tuple(load for load, found in between if found == "unknown"),
         not_monotone=tuple(x for x in meets if first_fail is not None and x > first_fail),
     )
 
