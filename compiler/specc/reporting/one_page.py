@@ -30,20 +30,24 @@ _KEYS = (
 """Keys that report.json has always, in the order of the page; a kind's own stand after the best."""
 _GOOD = ("VALID", "MET", "FOUND", "PASS", "NO_CHANGE", "FASTER", "BETTER")
 _MOST_ISSUES = 8
+_MOST_TOLD = 3
 
 
 def decisions(summary: Mapping[str, Json], room: ReportRoom) -> tuple[Decision, ...]:
     """Return every decision of the first page, those without an answer included."""
     own = {one.key: one for one in room.decisions(summary)}
+    judged = _gates(summary)
+    given = {one.key for one in judged}
     common = [
-        *load_answers.decisions(summary),
+        *(one for one in load_answers.decisions(summary) if one.key not in given),
         *_efficiency(summary),
-        *_gates(summary),
+        *judged,
         *_comparison(summary),
     ]
     taken = [own.pop(key) for key in (BEST_POINT,) if key in own]
     keys = {one.key for one in common}
     extra = [one for one in own.values() if one.key not in _KEYS and one.key not in keys]
+    common.sort(key=lambda one: _KEYS.index(one.key))
     chosen = [own.get(one.key, one) for one in common]
     return (*taken, *extra, *chosen)
 
@@ -193,47 +197,64 @@ def _given(key: str, label: str, one: Mapping[str, Json] | None, why: str) -> De
 
 
 def _gates(summary: Mapping[str, Json]) -> list[Decision]:
-    gates = summary.get("gates") or []
+    """Return what became of the gates, and of objectives that no load curve answers."""
+    found = []
+    objectives = [one for one in summary.get("gates") or () if one.get("role") == "slo"]
+    if objectives and not summary.get("load"):
+        found.append(_limits(objectives, "slo", "Service level objective", _OBJECTIVES, "are kept"))
+    gates = [one for one in summary.get("gates") or () if one.get("role") != "slo"]
     if not gates:
-        return [missing("gates", "Gates", "not asked: no gate in the spec")]
-    counts = Counter(one["verdict"] for one in gates)
-    verdict = next((v for v in ("FAIL", "INCONCLUSIVE") if counts[v]), "PASS")
-    return [
-        Decision(
-            key="gates",
-            label="Gates",
-            text=f"{counts['PASS']} of {len(gates)} pass",
-            interval=None,
-            verdict=verdict,
-            why=" ".join(one["text"] for one in gates if one["verdict"] == verdict),
-            cells=tuple(
-                cell["cell"]
-                for one in gates
-                if one["verdict"] == verdict
-                for cell in one.get("cells") or ()
-            ),
-        )
-    ]
+        return [*found, missing("gates", "Gates", "not asked: no gate in the spec")]
+    words = {name: name for name in _OBJECTIVES}
+    return [*found, _limits(gates, "gates", "Gates", words, "pass")]
+
+
+_OBJECTIVES = {"PASS": "MET", "FAIL": "NOT_MET", "INCONCLUSIVE": "UNDECIDED"}
+
+
+def _limits(
+    limits: Sequence[Mapping[str, Json]],
+    key: str,
+    label: str,
+    words: Mapping[str, str],
+    kept: str,
+) -> Decision:
+    counts = Counter(one["verdict"] for one in limits)
+    worst = next((v for v in ("FAIL", "INCONCLUSIVE") if counts[v]), "PASS")
+    telling = [one for one in limits if one["verdict"] == worst]
+    cells = [c["cell"] for one in telling for c in one["cells"] if c["verdict"] == worst]
+    return Decision(
+        key=key,
+        label=label,
+        text=f"{counts['PASS']} of {len(limits)} {kept}",
+        interval=None,
+        verdict=words[worst],
+        why="; ".join(str(one["text"]) for one in telling[:_MOST_TOLD]),
+        cells=tuple(dict.fromkeys(cells)),
+    )
 
 
 def _comparison(summary: Mapping[str, Json]) -> list[Decision]:
     found = summary.get("comparison")
+    label = "Against the baseline"
     if not found:
-        return [missing("comparison", "Against the baseline", "not asked: no baseline was given")]
+        return [missing("comparison", label, "not asked: no baseline was given")]
     if not found["comparable"]:
-        why = "; ".join(str(one["what"]) for one in found["why_not"])
-        return [missing("comparison", "Against the baseline", f"not comparable: {why}")]
-    primary = found["primary"]
+        differ = "; ".join(dict.fromkeys(str(one["what"]) for one in found["why_not"]))
+        return [missing("comparison", label, f"not comparable, they differ in: {differ}")]
+    primary = found.get("primary")
+    if not primary:
+        return [missing("comparison", label, str(found.get("text") or "nothing to compare"))]
     return [
         Decision(
             key="comparison",
-            label="Against the baseline",
-            text=str(primary["text"]),
+            label=label,
+            text=str(primary.get("finding") or primary["text"]),
             interval=None,
             verdict=found["gate"],
-            why="Geometric mean over all points measured on both sides.",
+            why=str(primary["text"]) if primary.get("finding") else "",
             cells=(),
-            value=primary["effect_pct"],
+            value=primary.get("effect_pct"),
             unit="%",
         )
     ]

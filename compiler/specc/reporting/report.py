@@ -57,6 +57,8 @@ HEADINGS = {
     "dictionary": "Data dictionary",
 }
 """Id -> heading of every section, in the order of all documents."""
+LOAD_FIGURES = "load_"
+"""How names of plots over the load begin: they stand with what is said of saturation."""
 
 
 def report_files(
@@ -109,7 +111,7 @@ def page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> d
         "issues": one_page.issues(summary, warnings),
         "findings": [asdict(one) for one in room.findings(summary)],
         "warnings": warnings,
-        "figures": [_figure(item) for item in drawings.items],
+        "figures": [_figure(item, bool(summary.get("load"))) for item in drawings.items],
         **_results(summary),
         **_method(summary, room),
         **_judged(summary),
@@ -215,7 +217,8 @@ def _headings(found: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in HEADINGS.items() if present.get(name, True)}
 
 
-def _figure(item: Drawing) -> dict[str, Json]:
+def _figure(item: Drawing, load: bool) -> dict[str, Json]:
+    over_load = load and item.figure.name.startswith(LOAD_FIGURES)
     return {
         "name": item.figure.name,
         "title": item.figure.title if item.empty is None else f"{item.figure.subject}: no data",
@@ -224,6 +227,7 @@ def _figure(item: Drawing) -> dict[str, Json]:
         "points": item.points,
         "caption": item.caption,
         "note": plot_data.note(item),
+        "section": "saturation" if over_load else "results",
         "png": f"plots/{item.figure.name}.png",
         "svg": f"plots/{item.figure.name}.svg",
         "data": plot_data.data_table(item) if item.empty is None else None,

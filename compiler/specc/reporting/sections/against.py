@@ -7,9 +7,7 @@ from typing import Any
 
 from specc.kinds.sentences import number, point, quantity
 from specc.model import Json
-from specc.reporting.tabulate import DASH, column, entry, table
-
-_GOOD = ("PASS", "NO_CHANGE", "BETTER", "FASTER", "EQUAL", "IMPROVED")
+from specc.reporting.tabulate import DASH, column, entry, table, titled
 
 
 def section(summary: Mapping[str, Json]) -> dict[str, Any] | None:
@@ -17,6 +15,7 @@ def section(summary: Mapping[str, Json]) -> dict[str, Any] | None:
     found = summary.get("comparison")
     if not found:
         return None
+    rows = found.get("rows") or ()
     return {
         "baseline": _named(found["baseline"]),
         "current": _named(found["current"]),
@@ -25,8 +24,11 @@ def section(summary: Mapping[str, Json]) -> dict[str, Any] | None:
         "gate_kind": "good" if found.get("gate") == "PASS" else "warn",
         "across": list(found.get("across") or ()),
         "primary": found.get("primary"),
-        "why_not": _differences(found.get("why_not") or ()),
-        "rows": _rows(found.get("rows") or ()),
+        "heads": [
+            {"verdict": h["verdict"], "text": h["text"]} for h in found.get("primaries") or ()
+        ],
+        "why_not": _differences(found.get("why_not") or found.get("differences") or ()),
+        "rows": titled(_rows(rows), "Each point against the baseline", "summary.json"),
         "settings": _settings(found),
     }
 
@@ -47,25 +49,42 @@ def _settings(found: Mapping[str, Json]) -> str:
 
 def _differences(found: Any) -> dict[str, Any]:
     rows = [[entry(str(one[key])) for key in ("what", "baseline", "current")] for one in found]
-    return table([column(name) for name in ("what differs", "baseline", "current")], rows)
+    made = table([column(name) for name in ("what differs", "baseline", "current")], rows)
+    return titled(made, "What differs beside the results", "summary.json")
 
 
 def _rows(found: Any) -> dict[str, Any]:
     rows = [
         [
             entry(point(one["axes"])),
-            entry(f"{one['metric']} {one.get('statistic') or ''}".strip()),
+            entry(_metric(one)),
             _value(one["baseline"], one["unit"]),
             _value(one["current"], one["unit"]),
             _change(one),
-            entry(one["verdict"], kind="good" if one["verdict"] in _GOOD else "warn"),
+            entry(_words(one["verdict"]), kind=_kind(one)),
             entry(one.get("note") or ""),
         ]
         for one in found
     ]
-    names = ("point", "metric", "baseline", "current", "change [%]", "verdict", "note")
-    numeric = ("baseline", "current", "change [%]")
+    names = ("point", "metric", "baseline", "current", "change", "verdict", "note")
+    numeric = ("baseline", "current", "change")
     return table([column(name, numeric=name in numeric) for name in names], rows)
+
+
+def _metric(one: Mapping[str, Json]) -> str:
+    label = str(one.get("label") or one["metric"])
+    own = one.get("statistic") in (None, "value")
+    return label if own else f"{label}, {one['statistic']}"
+
+
+def _words(verdict: str) -> str:
+    return verdict.replace("_", " ")
+
+
+def _kind(one: Mapping[str, Json]) -> str:
+    if one["verdict"] == "NOT_GATED":
+        return ""
+    return "good" if one["verdict"] == "PASS" else "warn"
 
 
 def _value(value: Json, unit: str) -> dict[str, Json]:
@@ -77,9 +96,15 @@ def _value(value: Json, unit: str) -> dict[str, Json]:
 
 
 def _change(one: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a change with its sign; its interval in small print."""
     if one.get("delta_pct") is None:
-        return entry(DASH, sort="", kind="missing")
+        told = one.get("effect_text") or DASH
+        return entry(told, sort=one.get("delta_abs"), kind="missing" if told == DASH else "")
     low, high = one.get("low_pct"), one.get("high_pct")
-    note = "" if low is None or high is None else f"{low:+.3g} … {high:+.3g}"
-    text = f"{one['delta_pct']:+.3g}"
+    note = "" if low is None or high is None else f"{_percent(low)} … {_percent(high)}"
+    text = f"{_percent(one['delta_pct'])} %"
     return entry(text, sort=one["delta_pct"], note=note, kind="interval" if note else "")
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.2f}" if abs(value) < 10 else f"{value:+.1f}"

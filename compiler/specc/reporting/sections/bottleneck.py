@@ -18,16 +18,24 @@ def sections(summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     found: dict[str, dict[str, Json]] = {}
     for title, one in _answers(summary):
         entry = {
-            "answer": str(one["class"]).replace("_", " "),
+            "answer": _answer(one),
             "known": one["class"] != _UNDETERMINED,
             "confidence": one.get("confidence"),
             "reason": one.get("reason"),
             "evidence": list(one.get("evidence") or ()),
             "next_actions": list(one.get("next_actions") or ()),
+            "missing": list(one.get("missing") or ()),
         }
         known = found.setdefault(repr(entry), {**entry, "titles": []})
         known["titles"].append(title)
     return [{**one, "title": _title(one["titles"])} for one in found.values()]
+
+
+def _answer(one: Mapping[str, Json]) -> str:
+    """Return the class, and what reached its limit at the same time."""
+    name = str(one["class"]).replace("_", " ")
+    tied = [str(each).replace("_", " ") for each in one.get("tied") or ()]
+    return f"{name} (with {', '.join(tied)})" if tied else name
 
 
 def _answers(summary: Mapping[str, Json]) -> list[tuple[str, Mapping[str, Json]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from specc.kinds.sentences import number, place, point, quantity
+from specc.matrix.conditions import describe_condition
 from specc.model import Json
 from specc.reporting.tabulate import DASH, Table, column, entry, table
 
@@ -16,14 +17,15 @@ def gates(summary: Mapping[str, Json]) -> Table:
     """Return one row for each gate: its limit, its verdict, and what decided it."""
     rows = [
         [
-            entry(_limit(one, summary)),
+            entry(limit_text(one, summary)),
+            entry("objective" if one.get("role") == "slo" else "gate"),
             _verdict(one["verdict"]),
             entry(str(len(one.get("cells") or ())), sort=len(one.get("cells") or ())),
             entry(one["text"]),
         ]
         for one in summary.get("gates") or ()
     ]
-    names = ("gate", "verdict", "points", "why")
+    names = ("limit", "asked as", "verdict", "points", "why")
     return table([column(name, numeric=name == "points") for name in names], rows)
 
 
@@ -37,14 +39,14 @@ def gate_points(summary: Mapping[str, Json]) -> Table:
             cell = cells.get(held["cell"])
             rows.append(
                 [
-                    entry(_limit(one, summary)),
+                    entry(limit_text(one, summary)),
                     entry(place(summary, cell) if cell else held["cell"]),
                     _value(held, unit),
                     _verdict(held["verdict"]),
                     entry(held["cell"], kind="trace"),
                 ]
             )
-    names = ("gate", "point", "value", "verdict", "cell")
+    names = ("limit", "point", "value", "verdict", "cell")
     return table([column(name, numeric=name == "value") for name in names], rows)
 
 
@@ -69,11 +71,13 @@ def _runs(one: Mapping[str, Json], unit: str) -> Table:
     return table([column(name, numeric=name == "value") for name in names], rows)
 
 
-def _limit(one: Mapping[str, Json], summary: Mapping[str, Json]) -> str:
+def limit_text(one: Mapping[str, Json], summary: Mapping[str, Json]) -> str:
+    """Return a limit in words: "p99 of Latency ≤ 100 ms for device = cuda"."""
     statistic = f"{one['statistic']} of " if one.get("statistic") else ""
-    relative = " of the baseline" if one.get("relative_to") else ""
+    relative = f" x that of the {one['relative_to']}" if one.get("relative_to") else ""
     unit = "" if relative else _unit(summary, one["metric"])
-    limit = f"{_SIGNS.get(one['op'], one['op'])} {quantity(one['limit'], unit)}{relative}"
+    where = f" for {describe_condition(one['where'])}" if one.get("where") else ""
+    limit = f"{_SIGNS.get(one['op'], one['op'])} {quantity(one['limit'], unit)}{relative}{where}"
     return f"{statistic}{_label(summary, one['metric'])} {limit}"
 
 
