@@ -23,7 +23,7 @@ _MOST_ROWS = 12
 
 def deck(page: Page, drawings: Iterable[Drawing]) -> list[Slide]:
     """Return the twelve slides."""
-    results = [_plot(page, one) for one in drawings][:PLOTS]
+    results = [_plot(page, one) for one in _shown(drawings)]
     results += _instead(page)[: PLOTS - len(results)]
     return [
         _title(page),
@@ -36,6 +36,14 @@ def deck(page: Page, drawings: Iterable[Drawing]) -> list[Slide]:
         _failures(page),
         _again(page),
     ]
+
+
+def _shown(drawings: Iterable[Drawing]) -> list[Drawing]:
+    """Return the plots of the results, in order; without any data, none of their excuses."""
+    every = list(drawings)
+    full = [one for one in every if one.empty is None]
+    chosen = every if len(every) <= PLOTS else full
+    return chosen[:PLOTS] if full else []
 
 
 def _slide(title: str, parts: list[Part], notes: Iterable[str]) -> Slide:
