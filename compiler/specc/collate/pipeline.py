@@ -18,6 +18,7 @@ from specc.collate.cache import Cache
 from specc.collate.complete import complete
 from specc.collate.contamination import contaminated
 from specc.collate.duplicates import compare_duplicates
+from specc.collate.efficiency import efficiency
 from specc.collate.hardware import read_samples
 from specc.collate.load import load_curves
 from specc.collate.read import Found, read
@@ -27,6 +28,9 @@ from specc.collate.slurm_table import slurm_rows
 from specc.collate.summary import summarise
 from specc.collate.surroundings import surroundings
 from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
+from specc.comparing.absolute import Baseline, declared
+from specc.comparing.junit import gate_cases, junit
+from specc.comparing.series import series
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
 from specc.reporting.papers import not_written
@@ -43,14 +47,16 @@ def collate(
     out: Path,
     *,
     rehash: bool = False,
+    baseline: Baseline | None = None,
     progress: Progress = lambda _: None,
 ) -> Collated:
     """Collate bundles and results into `out`. Raises ResultsInvalid when there is no bundle.
 
     paths: bundle folders, folders of bundles, results roots or run folders, in any mix.
     rehash: check every byte again, whatever an earlier collate into `out` remembers.
+    baseline: the run that the study is held against; None for none.
     """
-    data = collate_data(paths, out, rehash=rehash, progress=progress)
+    data = collate_data(paths, out, rehash=rehash, baseline=baseline, progress=progress)
     progress("drawing")
     # SHA256SUMS is written anew, over the reports as well
     written = [*data.paths[:-1], *_write_reports(out, data.summary)]
@@ -63,11 +69,12 @@ def collate_data(
     out: Path,
     *,
     rehash: bool = False,
+    baseline: Baseline | None = None,
     progress: Progress = lambda _: None,
 ) -> Collated:
     """Write what programs read, and no plots or reports: tables, summary.json, results."""
     cache = Cache(out / "cache", rehash=rehash, progress=progress)
-    made = analyse(paths, cache, progress=progress)
+    made = analyse(paths, cache, baseline=baseline, progress=progress)
     summary = made.summary
     # so that a collate that is cut short leaves no list that vouches for half a report
     (out / export.SUMS).unlink(missing_ok=True)
@@ -81,6 +88,9 @@ def collate_data(
         written += export.write_rows(out / "tables", "slurm", said)
     written.append(export.write_json(out / "summary.json", summary))
     written.extend(_write_results(out, summary))
+    if summary["gates"]:
+        text = junit(gate_cases(summary["gates"]), name=str(summary["name"]))
+        written.append(export.write_text(out / "junit.xml", text))
     written.append(export.write_sums(out, written))
     return Collated(
         out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
@@ -99,7 +109,11 @@ class Analysed:
 
 
 def analyse(
-    paths: Sequence[Path], cache: Cache, *, progress: Progress = lambda _: None
+    paths: Sequence[Path],
+    cache: Cache,
+    *,
+    baseline: Baseline | None = None,
+    progress: Progress = lambda _: None,
 ) -> Analysed:
     """Read bundles and results, and return all that is known of them. Raises ResultsInvalid."""
     progress("reading")
@@ -118,7 +132,10 @@ def analyse(
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
+    summary["series"] = series(summary)
+    summary.update(declared(summary, analysis, baseline))
     summary.update(bottlenecks(summary, study, windows, samples, slurm_rows(found)))
+    summary.update(efficiency(summary, study, windows, samples))
     return Analysed(found=found, study=study, frames=frames, summary=summary)
 
 

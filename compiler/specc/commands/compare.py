@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from specc.commands.console import Answer, as_table, steps, verb
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
+
+if TYPE_CHECKING:
+    from specc.comparing.absolute import Baseline
 
 GateFile = Annotated[
     Path | None,
@@ -21,6 +24,12 @@ Across = Annotated[
     str, typer.Option("--across", metavar="WHAT,…", help="Differences that are meant: driver,gpu,…")
 ]
 _MOST_ROWS = 20
+
+
+class NoBaseline(SpeccError):
+    """Options about a comparison without anything to compare with."""
+
+    exit_code = ExitCode.USAGE
 
 
 class UnknownDifference(SpeccError):
@@ -52,9 +61,9 @@ def compare(
     from specc.comparing.write import write_comparison
 
     meant = read_across(across)
-    with steps() as progress, TemporaryDirectory(prefix="specc-compare-") as scratch:
-        old = read_side(baseline, Path(scratch) / "baseline", progress=progress)
-        new = read_side(current, Path(scratch) / "current", progress=progress)
+    with steps() as progress:
+        old = read_side(baseline, progress=progress)
+        new = read_side(current, progress=progress)
         asked = read_gate(gate, new.summary) if gate else default_gate(new.summary)
         progress("comparing")
         refused = None
@@ -69,6 +78,57 @@ def compare(
         data["error"] = str(refused)
         return Answer(text="", data=data, code=refused.exit_code, note=f"specc: {refused}{hint}")
     return Answer(text=comparison_text(found), data=data, code=EXIT_CODES[found["gate"]])
+
+
+def given_baseline(
+    named: str | None,
+    gate: Path | None,
+    across: str,
+    *,
+    current: Path,
+    progress: Callable[[str], None],
+) -> Baseline | None:
+    """Read the baseline of `specc collate --baseline`; None when there is none.
+
+    current: what is collated; the folder of one run says which run is meant.
+    """
+    if named is None:
+        if gate is not None or across:
+            raise NoBaseline("--gate and --across need --baseline", hint="--baseline BASE")
+        return None
+    from specc.comparing.baseline import GivenBaseline
+    from specc.comparing.gate import default_gate, read_gate
+    from specc.comparing.sides import read_side
+
+    side = read_side(named, progress=progress)
+    asked = default_gate if gate is None else partial(read_gate, gate)
+    return GivenBaseline(
+        side=side, gate=asked, across=read_across(across), run_id=current.resolve().name
+    )
+
+
+def judged(summary: Mapping[str, Json], *, by_file: bool) -> tuple[list[str], list[Json], ExitCode]:
+    """Return what collate says of gates: lines, the gates for --json, and the exit code.
+
+    by_file: the comparison decides as well, since its gate was asked for.
+    """
+    from specc.comparing.absolute import gates_verdict
+    from specc.comparing.compare import EXIT_CODES
+
+    lines = [f"{one['verdict']}  {one['text']}" for one in summary["gates"]]
+    verdicts = [gates_verdict(summary["gates"])]
+    code = ExitCode.OK
+    comparison = summary["comparison"]
+    if comparison is not None:
+        lines.append(f"against {comparison['baseline']['bundle']}: {comparison['text']}")
+        lines += [f"  {d['what']}: {d['baseline']} | {d['current']}" for d in comparison["why_not"]]
+        verdicts.append(comparison["gate"] if by_file else None)
+        if by_file and not comparison["comparable"]:
+            code = ExitCode.NOT_COMPARABLE
+    for verdict in ("INCONCLUSIVE", "FAIL"):
+        if verdict in verdicts and (verdict == "FAIL" or code == ExitCode.OK):
+            code = EXIT_CODES[verdict]
+    return lines, summary["gates"], code
 
 
 def read_across(text: str) -> frozenset[str]:

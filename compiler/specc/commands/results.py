@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from specc.commands.compare import Across, GateFile, given_baseline, judged
 from specc.commands.console import Answer, bars, steps, verb
 from specc.model import Json
 from specc.problems import ExitCode, warning
@@ -19,6 +20,7 @@ Paths = Annotated[list[Path], typer.Argument(metavar="PATH", hidden=True)]
 @verb
 def collate(
     paths: Paths,
+    *,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -29,16 +31,24 @@ def collate(
     rehash: Annotated[
         bool, typer.Option("--rehash", help="Check every byte again, also of unchanged files.")
     ] = False,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="BASE", help="Run to compare with, see specc compare."),
+    ] = None,
+    gate: GateFile = None,
+    across: Across = "",
 ) -> Answer:
     """Turn what runs have written into tables, plots and a report.
 
-    PATH is a bundle or a results folder; there may be several.
+    PATH is a bundle or a results folder; there may be several. Exits 1 where a gate of the spec
+    or of --gate says FAIL, 5 where one is INCONCLUSIVE.
     """
     from specc.collate.pipeline import collate as collate_paths
 
     folder = out or Path(f"{paths[0].resolve().name}-report")
     with steps() as progress:
-        made = collate_paths(paths, folder, rehash=rehash, progress=progress)
+        held = given_baseline(baseline, gate, across, current=paths[0], progress=progress)
+        made = collate_paths(paths, folder, rehash=rehash, baseline=held, progress=progress)
     files = [str(path) for path in made.paths]
     left_out = made.summary["not_written"]
     data = {"out": str(folder), "files": files, "completeness": made.completeness}
@@ -49,8 +59,9 @@ def collate(
         )
         for one in left_out
     )
-    text = f"{_counts(made.completeness)}\n{folder / 'report.html'}"
-    return Answer(text=text, data=data, problems=problems)
+    said, data["gates"], code = judged(made.summary, by_file=gate is not None)
+    text = "\n".join([_counts(made.completeness), *said, str(folder / "report.html")])
+    return Answer(text=text, data=data, problems=problems, code=code)
 
 
 @verb

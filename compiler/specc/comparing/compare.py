@@ -169,6 +169,7 @@ def _headline(one: Metric, metric: Mapping[str, Json]) -> dict[str, Json]:
         **_numbers(one.mean, one.scale),
     }
     head["verdict"] = one.mean.decision.verdict if one.mean else "INCONCLUSIVE"
+    head["finding"] = say.finding(head)
     return {**head, "text": say.headline(head)}
 
 

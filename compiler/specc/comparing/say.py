@@ -23,15 +23,20 @@ def effect(row: Mapping[str, Json], pct: str = "effect_pct", plain: str = "effec
     return "–"
 
 
-def headline(head: Mapping[str, Json]) -> str:
-    """Return the sentence of a gated metric: what changed, how surely, and what is missing."""
+def finding(head: Mapping[str, Json]) -> str:
+    """Return what changed by how much: "rate, geometric mean over 2 cells: +0.1 % (…)"."""
     p = head["statistic"]
     subject = head["label"] if p == "value" else f"{head['label']}, {p}"
     mean = "geometric mean" if head["scale"] == "ratio" else "mean"
     over = f", {mean} over {head['cells']} cells" if head["cells"] > 1 else ""
     if head["effect_pct"] is None and head["effect_abs"] is None:
-        return f"{subject}: nothing to compare. {head['note'] or ''}".rstrip()
-    parts = [f"{subject}{over}: {effect(head)}"]
+        return f"{subject}: nothing to compare"
+    return f"{subject}{over}: {effect(head)}"
+
+
+def headline(head: Mapping[str, Json]) -> str:
+    """Return the sentence of a gated metric: what changed, how surely, and what is missing."""
+    parts = [str(head["finding"])]
     if head["verdict"] == "PASS":
         parts.append(f"surely no more than {_limit(head, 'tolerate')} worse")
     elif head["verdict"] == "FAIL":
@@ -103,3 +108,16 @@ def limit(gate: Mapping[str, Json]) -> str:
     relative = f" of the {gate['relative_to']}" if gate.get("relative_to") else ""
     value = f"{gate['limit']:g} x that" if relative else quantity(gate["limit"], gate["unit"])
     return f"{gate['metric']}{statistic} {SIGNS[gate['op']]} {value}{relative}{where}"
+
+
+def judged_limit(gate: Mapping[str, Json]) -> str:
+    """Return a limit with what became of it: "… ≤ 200 ms: 2 of 3 cells keep it, 1 breaks it"."""
+    cells = gate["cells"]
+    if not cells:
+        return f"{limit(gate)}: {gate['reason'] or 'no cell that was run is meant'}"
+    words = {"PASS": "surely keep it", "FAIL": "surely break it", "INCONCLUSIVE": "undecided"}
+    counts = [(sum(cell["verdict"] == v for cell in cells), text) for v, text in words.items()]
+    told = ", ".join(f"{n} {text}" for n, text in counts if n)
+    reasons = dict.fromkeys(c["reason"] for c in cells if c["reason"] and c["verdict"] != "PASS")
+    why = f" ({next(iter(reasons))})" if reasons else ""
+    return f"{limit(gate)}: of {len(cells)} {'cell' if len(cells) == 1 else 'cells'} {told}{why}"

@@ -1,6 +1,6 @@
 """Read one side of a comparison: a bundle, results, a run's folder, or a report folder.
 
-Collates what has no summary yet, into a scratch folder; nothing is written beside the results.
+Reads the results of what has no summary yet; writes nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.collate.pipeline import collate_data
+from specc.collate.cache import Cache
+from specc.collate.pipeline import analyse
 from specc.collate.values import ResultsInvalid
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
@@ -37,13 +38,10 @@ class Side:
     run_id: str
 
 
-def read_side(
-    named: str, scratch: Path, *, progress: Callable[[str], None] = lambda _: None
-) -> Side:
+def read_side(named: str, *, progress: Callable[[str], None] = lambda _: None) -> Side:
     """Read a side. named: a folder, or FOLDER:RUN to pick one of its runs.
 
-    scratch: where a collate may write. Raises SideUnclear when several runs could be meant,
-    ResultsInvalid when there is none.
+    Raises SideUnclear when several runs could be meant, ResultsInvalid when there is none.
     """
     path, run_id = Path(named), None
     if not path.exists() and ":" in named:
@@ -54,7 +52,7 @@ def read_side(
         summary = _stored(stored)
     else:
         progress(f"collating {path}")
-        summary = dict(collate_data([path], scratch).summary)
+        summary = analyse([path], Cache()).summary
     if run_id is None and not (path / MANIFEST).is_file():
         # the folder of one run, whose bundle may hold others
         name = path.resolve().name

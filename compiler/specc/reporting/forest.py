@@ -66,11 +66,11 @@ def forest(head: Mapping[str, Json], rows: Sequence[Mapping[str, Json]]) -> dict
     document = framed(
         alt.layer(limits, bars, points),
         f"Change of {head['label']}",
-        f"{head['verdict']}: {head['text']}",
+        f"{head['verdict']}: {head['finding']}",
         note=_note(head, len(drawn), rows),
         height=max(60, _ROW_PX * len(drawn)),
     )
-    return {**document, "datasets": {"rows": drawn}}
+    return {**document, "datasets": {**document.get("datasets", {}), "rows": drawn}}
 
 
 def _drawn(
