@@ -23,7 +23,7 @@ from .load import Load
 from .processes import ProcessTree
 
 WRITE_EVERY_NS = 1_000_000_000
-REFRESH_EVERY_NS = 950_000_000
+REFRESH_EVERY_NS = 900_000_000
 """The tree of processes and the counters are read about once a second: a little less than that, so
 that a row a second has them every time."""
 GPU_EVERY_NS = 500_000_000
