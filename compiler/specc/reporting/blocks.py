@@ -23,7 +23,7 @@ _PAGE_LETTERS = 106
 """So many letters of a table's type stand beside each other between the margins."""
 _GAP_LETTERS = 2.6
 """What the space between two columns takes."""
-_BOLD = 1.1
+_BOLD, _CAPITAL = 1.1, 1.25
 _SMALL = 0.84
 """The size of an interval's type to that of its value."""
 _MOST_NEEDED = 26
@@ -85,7 +85,7 @@ def tables(
     ]
     made = []
     for chosen in _parts(widths, min(keys, len(widths) - 1)):
-        shares = [min(widths[at], _MOST_SHARE) + _GAP_LETTERS for at in chosen]
+        shares = _shares([widths[at] for at in chosen])
         made.append(
             {
                 "type": "table",
@@ -123,9 +123,29 @@ def _cell(entry: Mapping[str, Json]) -> dict[str, Json]:
 
 def _width(name: str, cells: Sequence[Mapping[str, Json]]) -> float:
     """Return the letters a column needs: those of its texts, and of the head's longest word."""
-    head = max((_BOLD * len(word) for word in name.split()), default=0)
-    body = max((max(len(cell["text"]), _SMALL * len(cell["under"])) for cell in cells), default=0)
-    return max(head, body, 3)
+    head = max((_BOLD * _letters(word) for word in name.split()), default=0)
+    texts = (max(_letters(cell["text"]), _SMALL * _letters(cell["under"])) for cell in cells)
+    return max(head, max(texts, default=0), 3)
+
+
+def _letters(words: str) -> float:
+    return len(words) + (_CAPITAL - 1) * sum(map(str.isupper, words))
+
+
+def _shares(widths: Sequence[float]) -> list[float]:
+    """Return the letters each column gets: short ones what they need, long ones the rest."""
+    long = [min(width, _MOST_SHARE) for width in widths if width > _MOST_NEEDED]
+    short = sum(width + _GAP_LETTERS for width in widths if width <= _MOST_NEEDED)
+    left = max(_PAGE_LETTERS - short - _GAP_LETTERS * len(long), 0)
+    return [
+        _GAP_LETTERS
+        + (
+            width
+            if width <= _MOST_NEEDED
+            else min(width, left * min(width, _MOST_SHARE) / sum(long))
+        )
+        for width in widths
+    ]
 
 
 def _parts(widths: Sequence[float], keys: int) -> list[list[int]]:
