@@ -22,7 +22,7 @@ SCHEMAS = sorted(
 )
 
 
-@pytest.mark.parametrize("name", ["reference.md", "errors.md"])
+@pytest.mark.parametrize("name", ["reference.md", "errors.md", "metrics.md"])
 def test_generated_page_is_up_to_date(name: str) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == pages()[name], "run: python -m specc.handbook.reference"
@@ -30,7 +30,7 @@ def test_generated_page_is_up_to_date(name: str) -> None:
 
 def test_pages_are_written_to_a_folder(tmp_path: Path) -> None:
     write_pages(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"reference.md", "errors.md"}
+    assert {path.name for path in tmp_path.iterdir()} == {"reference.md", "errors.md", "metrics.md"}
 
 
 def test_every_code_in_use_is_explained() -> None:

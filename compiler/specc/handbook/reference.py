@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/: the spec language from its schema, and the errors.
+"""Write the generated pages of docs/: the spec language, the errors, the metrics.
 
 `python -m specc.handbook.reference [FOLDER]` writes them; a test compares them with what is there.
 """
@@ -28,7 +28,14 @@ descriptions are those of the schema that specc checks with.
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its file name."""
-    return {"reference.md": reference_page(), "errors.md": errors_page()}
+    # loads polars, which `specc explain` does without
+    from specc.handbook.dictionary import metrics_page
+
+    return {
+        "reference.md": reference_page(),
+        "errors.md": errors_page(),
+        "metrics.md": metrics_page(),
+    }
 
 
 def reference_page() -> str:

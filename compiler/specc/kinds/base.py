@@ -166,8 +166,7 @@ class TablesRoom(Protocol):
     def bulk_columns(self) -> Mapping[str, Sequence[str]]:
         """Return which record types come by the million, with the fields that such a row carries.
 
-        They are read several times as fast. Other fields of such a row are left out, but for what
-        every row has: task_id, attempt, t_ns, rank and phase.
+        They are read several times as fast, and none of their other fields but task_id is.
         """
 
     def frames(self, records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
@@ -214,6 +213,9 @@ class TablesRoom(Protocol):
 
 class ExportRoom(Protocol):
     """What `kinds/<kind>/tables.py` may have as well; a kind without them gets the defaults."""
+
+    FAMILIES: tuple[Metric, ...]
+    """Metrics whose names depend on the study, with `<…>` for what varies: for docs/metrics.md."""
 
     def dataset(
         self, frames: Mapping[str, pl.LazyFrame], tasks: Sequence[Mapping[str, Json]]

@@ -37,6 +37,19 @@ _PROCESS = (
     ),
 )
 
+FAMILIES = (
+    Metric(
+        name="<name>",
+        label="What the program reports",
+        unit="",
+        better="none",
+        definition="Any metric that the spec declares under `settings.metrics`, or that a record"
+        " carries: unit, direction and description are the spec's. A run with several values"
+        " counts with their median, and has a file in `timeseries/` of an export.",
+    ),
+)
+"""For the data dictionary: metrics whose names the spec chooses."""
+
 _RANK = (
     *("phase", "local_rank", "node_rank", "world_size", "node", "host", "pid", "gpu", "launcher"),
     *("emulated", "clock_offset_ns", "clock_epoch_offset_ns", "clock_uncertainty_ns"),
@@ -63,7 +76,19 @@ def record_columns() -> Mapping[str, Any]:
 
 def bulk_columns() -> Mapping[str, Sequence[str]]:
     """Return the fields of a reported value: a program may report one for each of its steps."""
-    return {"metric": ("metric", "value", "value_reason", "unit", "better", "index")}
+    return {
+        "metric": (
+            "attempt",
+            "rank",
+            "t_ns",
+            "metric",
+            "value",
+            "value_reason",
+            "unit",
+            "better",
+            "index",
+        )
+    }
 
 
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:

@@ -61,29 +61,32 @@ def metrics(table: pl.LazyFrame) -> tuple[Metric, ...]:
     found = sorted(set(pairs.select("scope", "source").collect().iter_rows()), key=_rank)
     if not found:
         return (_UNMEASURED,)
-    made = []
-    for scope, source in found:
-        kind = f"{scope}, {'ESTIMATE' if source == 'estimate' else source}"
-        made.append(
-            Metric(
-                name=name(scope, source, net=False),
-                label=f"Energy per sample ({kind})",
-                unit="J",
-                better="lower",
-                definition=f"Energy of the {scope} (source {source}) over the windows of the "
-                "throughput pass, divided by their samples; the idle share is included.",
-            )
-        )
-        made.append(
-            Metric(
-                name=name(scope, source, net=True),
-                label=f"Net energy per sample ({kind})",
-                unit="J",
-                better="lower",
-                definition=f"The same less the idle power of the {scope} times the duration.",
-            )
-        )
-    return tuple(made)
+    return tuple(metric for scope, source in found for metric in _pair(scope, source))
+
+
+def _pair(scope: str, source: str) -> tuple[Metric, Metric]:
+    """Return the gross and the net metric of one scope and source."""
+    kind = f"{scope}, {'ESTIMATE' if source == 'estimate' else source}"
+    gross = Metric(
+        name=name(scope, source, net=False),
+        label=f"Energy per sample ({kind})",
+        unit="J",
+        better="lower",
+        definition=f"Energy of the {scope} (source {source}) over the windows of the "
+        "throughput pass, divided by their samples; the idle share is included.",
+    )
+    net = Metric(
+        name=name(scope, source, net=True),
+        label=f"Net energy per sample ({kind})",
+        unit="J",
+        better="lower",
+        definition=f"The same less the idle power of the {scope} times the duration.",
+    )
+    return gross, net
+
+
+FAMILIES = _pair("<scope>", "<source>")
+"""For the data dictionary: metrics whose names say what of a machine was measured, and how."""
 
 
 def measurements(

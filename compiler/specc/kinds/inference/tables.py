@@ -36,6 +36,7 @@ _THROTTLE = pl.Struct(
 )
 _MODEL = ("parameters", "checkpoint_sha256", "layout", "dtype", "attention")
 _THREADS = ("threads", "interop_threads")
+FAMILIES = energy.FAMILIES
 _WARMUP = ("warmup", "warm_up")
 _BYTES = (
     "rss_peak_bytes",
@@ -84,7 +85,18 @@ def bulk_columns() -> Mapping[str, Sequence[str]]:
     """Return the fields of a batch: small ones are timed by the hundred thousand."""
     return {
         "batch": (
-            *("pass", "index", "duration_ns", "device_ns", "samples", "tokens", "padded_tokens"),
+            *(
+                "attempt",
+                "t_ns",
+                "pass",
+                "phase",
+                "index",
+                "duration_ns",
+                "device_ns",
+                "samples",
+                "tokens",
+                "padded_tokens",
+            ),
         )
     }
 
