@@ -98,9 +98,10 @@ def a_load_summary(
         "cells": cells,
         **{key: [] for key in ("failures", "interruptions", "damage", "runs", "bundles")},
         **{key: [] for key in ("machines", "inputs", "excluded", "right_sizing")},
+        **{key: [] for key in ("incidents", "fixtures", "reproduce")},
+        "pilot": None,
         "torn": {"lines": 0, "bytes": 0},
         "rationale": {},
-        "reproduce": {},
     }
     return {**summary, "load": load_curves(summary, an_analysis(case))}
 

@@ -169,7 +169,8 @@ def _folded(curves: Sequence[Mapping[str, Json]], summary: Mapping[str, Json]) -
         elif values:
             unit = next((one.unit for one in of_key if one.unit), "") or ""
             low, high = quantity(values[0], unit), quantity(values[-1], unit)
-            text = f"{low} to {high} over {len(values)} of {len(curves)} curves"
+            span = low if low == high else f"{low} to {high}"
+            text = f"{span} over {len(values)} of {len(curves)} curves"
             found.append(_decision(key, label, text=text, why=why))
         else:
             reasons = dict.fromkeys(one.why for one in of_key if one.text is None)

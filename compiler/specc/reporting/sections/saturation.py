@@ -15,7 +15,7 @@ def sections(summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     return [
         {
             "curve": curve["curve"],
-            "title": point(curve["axes"]) if curve["axes"] else "All points",
+            "title": point(curve["axes"]) if curve["axes"] else "What the curve says",
             "axis": axis_name(curve),
             "loop": curve["loop"],
             "table": _points(curve, summary),

@@ -1,0 +1,232 @@
+"""The parts of a report, each from a summary whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from load_summaries import a_load_summary
+
+from specc.collate.rooms import report_room
+from specc.reporting import one_page, vega
+from specc.reporting.drawings import Drawings
+from specc.reporting.report import HEADINGS, page, report_files
+from specc.reporting.sections import again, nodes
+
+NOTHING_DRAWN = Drawings(items=(), files={})
+
+
+def pages(summary: dict[str, Any]) -> dict[str, Any]:
+    return page(summary, report_room(summary["kind"]), NOTHING_DRAWN)
+
+
+def answers(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return `one_page` of report.json."""
+    files = report_files(summary, report_room(summary["kind"]), NOTHING_DRAWN)
+    found: dict[str, Any] = json.loads(files["report.json"])["one_page"]
+    return found
+
+
+def machine(host: str, **changes: Any) -> dict[str, Any]:
+    hardware = {
+        "cpu": {"model": "a CPU", "cores": 8},
+        "gpus": [],
+        "memory": {"total_bytes": 2**33},
+        **changes.pop("hardware", {}),
+    }
+    environment = {"name": "default", "mode": "inherit", "packages": {"numpy": "2.0"}}
+    found = {
+        **{"host": host, "hardware": hardware, "python": "3.11", "network": "isolated"},
+        **{"bundle_verified": "full", "launches": [], "environment": environment},
+    }
+    return {**found, **changes}
+
+
+def test_the_first_page_answers_a_load_study_in_numbers() -> None:
+    found = answers(a_load_summary("plateau"))
+    assert found["max_sustainable_concurrency"]["value"] == 32
+    assert found["slo"]["verdict"] == "MET"
+    assert found["knee"]["value"] == pytest.approx(8, rel=0.1)
+    assert found["peak_throughput"]["value"] == pytest.approx(800, rel=0.05)
+    assert found["tail_latency_at_peak"]["unit"] == "ms"
+
+
+def test_an_objective_that_no_load_meets_has_no_largest_load() -> None:
+    found = answers(a_load_summary("never_meets"))
+    assert found["slo"]["verdict"] == "NOT_MET"
+    assert found["max_sustainable_concurrency"]["text"] is None
+
+
+def test_a_refused_knee_says_why_instead_of_a_number() -> None:
+    found = answers(a_load_summary("few_levels"))
+    assert found["knee"]["text"] is None
+    assert found["knee"]["reason"]
+
+
+def test_a_load_without_an_objective_says_that_none_was_asked_for() -> None:
+    summary = a_load_summary("plateau")
+    summary["load"][0]["slo"] = []
+    assert answers(summary)["slo"] == {"text": None, "reason": "not asked: no SLO in the spec"}
+
+
+def test_many_curves_are_folded_into_one_answer_each() -> None:
+    summary = a_load_summary("plateau")
+    curve = summary["load"][0]
+    summary["load"] = [{**curve, "curve": f"k{n:02d}", "axes": {"model": n}} for n in range(5)]
+    found = answers(summary)
+    assert found["slo"]["text"] == "met by 5 of 5 curves"
+    assert found["max_sustainable_concurrency"]["text"] == "32 over 5 of 5 curves"
+
+
+def test_a_study_without_a_load_axis_says_so_once() -> None:
+    summary = {**a_load_summary("plateau"), "load": []}
+    reasons = [one["reason"] for one in pages(summary)["not_asked"]]
+    told = "does not apply: the spec declares no load axis (analysis.load)"
+    assert reasons.count(told) == 1
+
+
+def test_sections_stand_in_one_order_and_only_where_they_say_something() -> None:
+    found = list(pages(a_load_summary("plateau"))["headings"])
+    assert found == [name for name in HEADINGS if name in found]
+    assert {"comparison", "gates", "series", "failures", "bottleneck"} & set(found) == set()
+    assert "saturation" in found
+
+
+def a_gate(role: str, verdict: str) -> dict[str, Any]:
+    return {
+        **{"role": role, "metric": "latency_ms", "statistic": "p99", "where": None, "op": "le"},
+        **{"limit": 100.0, "relative_to": None, "unit": "ms", "verdict": verdict, "reason": None},
+        "cells": [{"cell": "c0001", "value": 20.0, "low": 19.0, "high": 21.0, "verdict": verdict}],
+        "text": f"of 1 cell 1 {verdict}",
+    }
+
+
+def test_gates_and_objectives_are_told_apart() -> None:
+    summary = {**a_load_summary("plateau"), "load": []}
+    summary["gates"] = [a_gate("gate", "FAIL"), a_gate("gate", "PASS"), a_gate("slo", "PASS")]
+    found = answers(summary)
+    assert (found["gates"]["text"], found["gates"]["verdict"]) == ("1 of 2 pass", "FAIL")
+    assert (found["slo"]["text"], found["slo"]["verdict"]) == ("1 of 1 are kept", "MET")
+    rows = pages(summary)["gates"]["rows"]
+    assert [row[0]["text"] for row in rows] == ["p99 of Latency ms ≤ 100 ms"] * 3
+
+
+def a_comparison(**changes: Any) -> dict[str, Any]:
+    side = {"path": "x", "bundle": "study-000000000000", "run": "r1", "name": "study"}
+    row = {
+        **{"axes": {"size": 1}, "metric": "time_s", "label": "Time", "statistic": "value"},
+        **{"unit": "s", "baseline": 1.0, "current": 1.1, "delta_abs": 0.1, "delta_pct": 10.0},
+        **{"low_pct": 8.0, "high_pct": 12.25, "verdict": "FAIL", "note": None},
+        "effect_text": "+10 % (+8 % to +12.2 %)",
+    }
+    head = {"finding": "Time: +10 %", "text": "Time: +10 %; worse", "effect_pct": 10.0}
+    primary = {**head, "verdict": "FAIL"}
+    return {
+        **{"baseline": side, "current": {**side, "run": "r2"}, "comparable": True, "why_not": []},
+        **{"differences": [], "across": ["driver"], "gate": "FAIL", "primary": primary},
+        **{"primaries": [primary], "alarm": 0.0, "tolerate": 5.0, "rows": [row], "text": "FAIL"},
+        **changes,
+    }
+
+
+def test_the_comparison_has_its_verdict_on_the_first_page_and_a_row_for_each_point() -> None:
+    summary = {**a_load_summary("plateau"), "comparison": a_comparison()}
+    shown = pages(summary)
+    assert answers(summary)["comparison"]["verdict"] == "FAIL"
+    assert [cell["text"] for cell in shown["comparison"]["rows"]["rows"][0]] == [
+        *("size 1", "Time", "1 s", "1.1 s", "+10.0 %", "FAIL", ""),
+    ]
+    assert shown["comparison"]["across"] == ["driver"]
+
+
+def test_what_must_not_be_compared_is_listed_and_has_no_number() -> None:
+    differs = [{"what": "driver", "baseline": "550", "current": "560"}]
+    comparison = a_comparison(comparable=False, why_not=differs, primary=None, primaries=[])
+    summary = {**a_load_summary("plateau"), "comparison": {**comparison, "rows": []}}
+    found = answers(summary)["comparison"]
+    assert found == {"text": None, "reason": "not comparable, they differ in: driver"}
+    rows = pages(summary)["comparison"]["why_not"]["rows"]
+    assert [cell["text"] for cell in rows[0]] == ["driver", "550", "560"]
+
+
+def test_a_bottleneck_is_told_once_with_its_evidence() -> None:
+    summary = a_load_summary("plateau")
+    told = {
+        **{"class": "gpu_memory", "evidence": ["92 % of 80 GiB at 8"], "confidence": "high"},
+        **{"next_actions": ["a larger GPU"], "missing": [], "reason": None, "tied": ["power"]},
+    }
+    summary["load"] = [{**summary["load"][0], "axes": {"n": n}, "bottleneck": told} for n in (1, 2)]
+    (found,) = pages(summary)["bottleneck"]
+    assert (found["answer"], found["title"]) == ("gpu memory (with power)", "n 1; n 2")
+    assert found["evidence"] == ["92 % of 80 GiB at 8"]
+
+
+def test_issues_put_failures_before_verdicts_before_warnings() -> None:
+    summary = a_load_summary("plateau")
+    summary["failures"] = [{"category": "timeout"}] * 2 + [{"category": "oom_gpu"}]
+    summary["verdict_groups"] = [
+        {"verdict": "CONTAMINATED", "cause": "a foreign process", "cells": ["c0001"], "count": 1}
+    ]
+    found = one_page.issues(summary, ["Input x is not pinned."])
+    assert [one["text"] for one in found] == [
+        "3 tasks failed: timeout (2), oom_gpu (1).",
+        "CONTAMINATED at 1 point: a foreign process.",
+        "Input x is not pinned.",
+    ]
+
+
+def test_nodes_that_are_alike_are_one_row_and_only_differing_facts_are_columns() -> None:
+    summary = a_load_summary("plateau")
+    other = {"gpus": [{"name": "H100"}, {"name": "H100"}]}
+    summary["machines"] = [machine("n1"), machine("n2"), machine("n3", hardware=other)]
+    found = nodes.environment(summary)
+    table = found["differences"]
+    assert [column["name"] for column in table["columns"]] == ["nodes", "GPU"]
+    rows = [[cell["text"] for cell in row] for row in table["rows"]]
+    assert rows == [["n1, n2", "none"], ["n3", "2 x H100"]]
+    assert {"term": "CPU", "text": "a CPU (8 cores)"} in found["common"]
+
+
+def test_only_packages_that_differ_are_compared() -> None:
+    summary = a_load_summary("plateau")
+    packages = [{"a": "1", "b": "1"}, {"a": "1", "b": "2", "c": "3"}]
+    environments = [{"name": "default", "mode": "venv", "packages": each} for each in packages]
+    summary["machines"] = [
+        machine(f"n{n}", environment=each) for n, each in enumerate(environments)
+    ]
+    found = nodes.environment(summary)
+    assert found["packages"] == "a 1"
+    columns = [column["name"] for column in found["differences"]["columns"]]
+    assert columns == ["nodes", "package b", "further packages"]
+
+
+def test_reproducibility_has_the_names_that_programs_look_for() -> None:
+    summary = {**a_load_summary("plateau"), "reproduce": ["# on a cluster", "(cd b && sbatch j)"]}
+    found = again.document(summary)
+    assert found["rerun_command"] == "(cd b && sbatch j)"
+    assert (found["recipe_sha256"], found["image"], found["node"]) == (None, None, [])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "specc"
+
+
+def test_the_chart_script_is_kept_once_with_its_hash(cache: Path) -> None:
+    made = vega.vega_script()
+    (kept,) = cache.iterdir()
+    assert "</script" not in made
+    assert vega.vega_script() == made
+    kept.write_bytes(kept.read_bytes() + b"evil()")
+    assert vega.vega_script() == made
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "vegaEmbed" in vega.vega_script()
