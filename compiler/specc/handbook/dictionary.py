@@ -32,7 +32,7 @@ and its percentiles are made of several runs stands in [report.md](report.md#the
 | each axis of the matrix | int, float, bool or text | the point of the task |
 | `repetition` | int | from 0 |
 | `state` | text | completed, failed, not_run, missing or invalid |
-| each metric | float | as below; empty where it was not measured: `missing` of the metadata says why |
+| each metric | float | as below; empty where not measured: `missing` of the metadata says why |
 """
 
 
