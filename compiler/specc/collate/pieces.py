@@ -7,6 +7,7 @@ without the file in memory.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,14 +19,14 @@ import polars as pl
 
 from specc_runtime.contract.segments import Segment
 
-PIECE = 48 << 20
+PIECE = 32 << 20
 """Bytes parsed at once; a table takes several times the room of its text."""
 _WORTH = 1 << 20
 """Below this a piece is quicker to parse as a whole than by the types of its rows."""
 _FEW = 0.1
 """Share of a piece that may be of other types before parsing them again costs more."""
-HEAD = ("type", "task_id", "attempt", "t_ns", "rank", "phase")
-"""What every row of a type that comes in bulk may carry beside the columns of its type."""
+_COUNTED = 1 << 18
+_NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Parsed:
     rest: pl.DataFrame
     """Rows of all types that do not come in bulk, with all columns."""
     bulk: dict[str, pl.DataFrame]
-    """Type -> its rows, with HEAD (but type and task_id, which are known) and its own columns."""
+    """Type -> its rows, with the columns of that type; of which task they are is known."""
     wrong: dict[int, str]
     """Number of a segment -> what is wrong, by file and line; it has no rows here."""
 
@@ -70,7 +71,7 @@ def cut(run: str, segments: Sequence[Segment], *, limit: int = PIECE) -> Iterato
             yield Piece(b"".join(blocks), tuple(spans))
             blocks, spans, size = [], [], 0
         blocks.append(block)
-        spans.append(Span(number, offset, len(block), block.count(b"\n")))
+        spans.append(Span(number, offset, len(block), _lines_in(block)))
         size += len(block)
     if spans:
         yield Piece(b"".join(blocks), tuple(spans))
@@ -118,10 +119,8 @@ class Parser:
         self._owners = pl.Series([task for _, task in segments], dtype=pl.String)
         self._schema = dict(schema)
         self._bulk = {type_: tuple(columns) for type_, columns in bulk.items()}
-        own = {name for columns in bulk.values() for name in columns}
-        self._narrow = {
-            name: type_ for name, type_ in schema.items() if name in own or name in HEAD
-        }
+        own = {"type", "task_id", *(name for columns in bulk.values() for name in columns)}
+        self._narrow = {name: type_ for name, type_ in schema.items() if name in own}
 
     def parse(self, piece: Piece) -> Parsed:
         """Return the rows of a piece, without those of segments that hold a wrong one."""
@@ -149,9 +148,8 @@ class Parser:
                 for type_, columns in self._bulk.items():
                     own = frame.filter(pl.col("type") == type_)
                     if own.height:
-                        kept = [name for name in HEAD if name not in ("type", "task_id")]
-                        parsed.bulk[type_] = own.select("segment", *kept, *columns)
-                lines = _chosen(piece.data, others.to_numpy())
+                        parsed.bulk[type_] = own.select("segment", *columns)
+                lines = _chosen(piece.data, others.to_list())
                 rest = _exactly(lines, self._schema, len(others))
                 parsed.rest = rest.with_columns(owner.gather(others))
                 return self._without_wrong(parsed)
@@ -208,13 +206,24 @@ def _exactly(data: bytes, schema: Mapping[str, Any], rows: int) -> pl.DataFrame:
     return frame
 
 
-def _chosen(data: bytes, lines: np.ndarray[Any, np.dtype[Any]]) -> bytes:
-    """Return the lines with these numbers, counted from 0."""
-    if len(lines) == 0:
-        return b""
-    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")) + 1
-    starts = np.concatenate(([0], ends[:-1]))
-    return b"".join(data[starts[n] : ends[n]] for n in lines)
+def _chosen(data: bytes, lines: Sequence[int]) -> bytes:
+    """Return the lines with these numbers, in order and counted from 0."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    starts = [0] if 0 in lines[:1] else []
+    # a line starts behind the end of the one before
+    wanted = deque(line - 1 for line in lines if line > 0)
+    before = 0
+    for start in range(0, len(text), _COUNTED):
+        if not wanted:
+            break
+        block = text[start : start + _COUNTED] == _NEWLINE
+        after = before + int(np.count_nonzero(block))
+        if wanted[0] < after:
+            ends = np.flatnonzero(block) + start
+            while wanted and wanted[0] < after:
+                starts.append(int(ends[wanted.popleft() - before]) + 1)
+        before = after
+    return b"".join(data[start : data.index(b"\n", start) + 1] for start in starts)
 
 
 def _first_wrong(data: bytes, rows: int, schema: Mapping[str, Any]) -> tuple[int, str] | None:
@@ -241,8 +250,17 @@ def _first_wrong(data: bytes, rows: int, schema: Mapping[str, Any]) -> tuple[int
 
 
 def _end_of_line(data: bytes, line: int) -> int:
-    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
     return int(ends[line - 1]) + 1
+
+
+def _lines_in(data: bytes) -> int:
+    """Count the lines; several times as fast as bytes.count."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    return sum(
+        int(np.count_nonzero(text[start : start + _COUNTED] == _NEWLINE))
+        for start in range(0, len(text), _COUNTED)
+    )
 
 
 def _lines_before(path: Path, offset: int) -> int:
@@ -250,6 +268,6 @@ def _lines_before(path: Path, offset: int) -> int:
     lines = 0
     with path.open("rb") as file:
         while offset > 0 and (block := file.read(min(offset, 1 << 20))):
-            lines += block.count(b"\n")
+            lines += _lines_in(block)
             offset -= len(block)
     return lines

@@ -6,15 +6,19 @@ located by file and line, and its task is reported as damaged instead of losing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from specc.collate.cache import Cache, key_of
-from specc.collate.pieces import HEAD, Parsed, Parser, cut
+from specc.collate.pieces import Parsed, Parser, Piece, cut
 from specc.collate.values import Damage, Part, Records, TaskResult
 from specc.model import Json
 from specc_runtime.contract.segments import Segment
@@ -48,7 +52,10 @@ SMALL = 64 << 20
 """Bytes up to which a study is read into memory, and nothing is remembered of its rows."""
 BATCH = 64 << 20
 """Small files are read together until they are this long."""
+THREADS = min(4, len(os.sched_getaffinity(0)))
+"""Pieces parsed at a time; each takes some 200 MiB."""
 Bulk = Mapping[str, Sequence[str]]
+_Used = TypeVar("_Used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,7 @@ class _Reader:
         if self._total > SMALL and batch.bytes > SMALL // 8:
             return self._remembered(batch)
         wrong: dict[int, str] = {}
-        frames = [parsed.rest for parsed in self._parse(batch, {}, wrong)]
+        frames = list(self._parse(batch, {}, wrong, lambda _, parsed: parsed.rest))
         self._note(batch, wrong)
         if not frames:
             return []
@@ -193,20 +200,38 @@ class _Reader:
         table = self._with_later_neighbours(frame.lazy(), present)
         return [Part(frame=table, tasks=present, rows=frame.height)]
 
-    def _parse(self, batch: _Batch, bulk: Bulk, wrong: dict[int, str]) -> Iterator[Parsed]:
-        """Yield the rows of a batch piece by piece, and say how far it is."""
+    def _parse(
+        self, batch: _Batch, bulk: Bulk, wrong: dict[int, str], use: Callable[[int, Parsed], _Used]
+    ) -> Iterator[_Used]:
+        """Yield what `use` makes of the rows of each piece; some pieces are parsed at a time.
+
+        use: called with the number of the piece, in several threads.
+        """
         segments = [(one.segment, one.task_id) for one in batch.stretches]
         parser = Parser(batch.run, segments, self._schema, bulk)
         rows = [0] * len(segments)
-        for piece in cut(batch.run, [segment for segment, _ in segments]):
+
+        def work(number: int, piece: Piece) -> tuple[Parsed, _Used]:
             parsed = parser.parse(piece)
-            wrong.update(parsed.wrong)
-            for span in piece.spans:
-                rows[span.number] += span.rows
-            self._done += len(piece.data)
-            done, total = self._done / 1e9, self._total / 1e9
-            self._cache.progress(f"reading rows: {done:.1f} of {total:.1f} GB")
-            yield parsed
+            return parsed, use(number, parsed)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            ahead: deque[tuple[Piece, Future[tuple[Parsed, _Used]]]] = deque()
+            pieces = enumerate(cut(batch.run, [segment for segment, _ in segments]))
+            while True:
+                for number, piece in islice(pieces, THREADS + 1 - len(ahead)):
+                    ahead.append((piece, pool.submit(work, number, piece)))
+                if not ahead:
+                    break
+                piece, future = ahead.popleft()
+                parsed, used = future.result()
+                wrong.update(parsed.wrong)
+                for span in piece.spans:
+                    rows[span.number] += span.rows
+                self._done += len(piece.data)
+                done, total = self._done / 1e9, self._total / 1e9
+                self._cache.progress(f"reading rows: {done:.1f} of {total:.1f} GB")
+                yield used
         for number, (segment, _) in enumerate(segments):
             if rows[number] != segment.rows:
                 at = f"{segment.launch}/{segment.file}"
@@ -231,18 +256,19 @@ class _Reader:
         return [self._scan(batch, folder, one) for one in index["parts"]]
 
     def _write(self, batch: _Batch, folder: Path) -> dict[str, Json]:
-        wrong: dict[int, str] = {}
-        parts: list[Json] = []
-        for number, parsed in enumerate(self._parse(batch, self._bulk, wrong)):
+        def write(number: int, parsed: Parsed) -> list[Json]:
+            parts: list[Json] = []
             for type_, frame in ((None, parsed.rest), *parsed.bulk.items()):
-                if frame.is_empty():
-                    continue
-                name = f"{number:05d}-{type_ or 'rest'}.parquet"
-                frame.write_parquet(folder / name, compression="lz4")
-                present = frame["segment"].unique(maintain_order=True).to_list()
-                parts.append(
-                    {"file": name, "type": type_, "rows": frame.height, "segments": present}
-                )
+                if not frame.is_empty():
+                    name = f"{number:05d}-{type_ or 'rest'}.parquet"
+                    frame.write_parquet(folder / name, compression="uncompressed")
+                    present = frame["segment"].unique(maintain_order=True).to_list()
+                    said = {"type": type_, "rows": frame.height, "segments": present}
+                    parts.append({"file": name, **said})
+            return parts
+
+        wrong: dict[int, str] = {}
+        parts = [one for each in self._parse(batch, self._bulk, wrong, write) for one in each]
         return {"parts": parts, "wrong": {str(number): text for number, text in wrong.items()}}
 
     def _scan(self, batch: _Batch, folder: Path, said: Mapping[str, Json]) -> Part:
@@ -252,7 +278,7 @@ class _Reader:
         frame = pl.scan_parquet(folder / said["file"])
         known: dict[str, pl.Expr] = {"task": _told(segments, [one.place for one in owners])}
         if said["type"] is not None:
-            own = {*HEAD, *self._bulk[said["type"]]}
+            own = {"type", "task_id", *self._bulk[said["type"]]}
             known["type"] = pl.lit(said["type"])
             known["task_id"] = _told(segments, [one.task_id for one in owners])
             for name, type_ in self._schema.items():

@@ -98,7 +98,7 @@ def record_columns() -> Mapping[str, Any]:
 
 def bulk_columns() -> Mapping[str, Sequence[str]]:
     """Return the fields of a request: they come by the million."""
-    return {REQUEST: tuple(_ROW)}
+    return {REQUEST: ("attempt", "phase", *_ROW)}
 
 
 def tables(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
