@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from claim import Claim
 
+from specc.analysis.intervals import over_runs
 from specc.analysis.load.knee import Knee, Level, find_knee
+from specc.analysis.load.slo import Bounds, answer
 
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
 NOISE = 0.04
@@ -47,6 +50,7 @@ def claims(trials: int, seed: int) -> list[Claim]:
     for runs in (5, 3):
         found += _not_reached(trials, seed, runs)
         found += _covered(trials, seed, runs)
+        found += _answered(trials, seed, runs)
     return found
 
 
@@ -93,6 +97,47 @@ def _covered(trials: int, seed: int, runs: int) -> list[Claim]:
             )
         )
     return found
+
+
+def _answered(trials: int, seed: int, runs: int) -> list[Claim]:
+    """Return the claims of objectives: a tail of 10 ms that grows by a quarter with each doubling.
+
+    The limit lies a hair below the tail at a load of 16, or a tenth above it.
+    """
+    tails = [10 * 1.25**place for place in range(len(LEVELS))]
+    chance = np.random.default_rng(seed)
+    beyond, exact = 0, 0
+    for _ in range(trials):
+        noise = np.exp(NOISE * chance.standard_normal((len(LEVELS), runs)))
+        levels = []
+        for load, tail, each in zip(LEVELS, tails, noise, strict=True):
+            found = over_runs([float(tail * one) for one in each])
+            levels.append(Bounds(load=load, low=found.low, high=found.high))
+        at_edge = answer(levels, "le", 0.999 * tails[4])
+        beyond += at_edge.load is not None and at_edge.load >= LEVELS[4]
+        exact += answer(levels, "le", 1.1 * tails[4]).load == LEVELS[4]
+    truth = f"tail grows by a quarter per doubling; {runs} runs, 4 % noise; limit"
+    method = "t on log tails of runs, isotonic over the loads"
+    wrong = Claim(
+        name="a load is said to meet an objective that it misses",
+        truth=f"{truth} 0.1 % below one level",
+        method=method,
+        trials=trials,
+        hits=beyond,
+        bound=0.05,
+        side="at_most",
+    )
+    if runs < 5:
+        return [wrong]
+    right = replace(
+        wrong,
+        name="the largest load within the objective is found",
+        truth=f"{truth} 10 % above one level",
+        hits=exact,
+        bound=0.8,
+        side="at_least",
+    )
+    return [wrong, right]
 
 
 def _knees(rate: Rate, levels: Sequence[int], runs: int, trials: int, seed: int) -> list[Knee]:

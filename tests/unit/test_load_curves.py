@@ -198,3 +198,12 @@ def test_an_objective_holds_only_where_it_says() -> None:
 
 def test_a_study_without_a_load_has_no_curves() -> None:
     assert load_curves(a_load_summary("plateau"), {}) == []
+
+
+def test_disturbed_levels_are_named_beside_knee_and_answer() -> None:
+    summary = a_load_summary("plateau")
+    for cell in summary["cells"][:2]:
+        cell["verdict"] = "CONTAMINATED"
+    curve = judged_anew(summary)
+    for text in (curve["knee"]["text"], curve["slo"][0]["text"]):
+        assert text.endswith("Read with care: CONTAMINATED at 1, 2.")

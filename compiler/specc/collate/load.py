@@ -18,6 +18,7 @@ from specc.collate.load_points import (
     MOST_ERRORS,
     Cell,
     Load,
+    doubted,
     interval,
     mean_latency,
     plain,
@@ -154,15 +155,15 @@ def _point(cell: Cell, little: Audit, load: Load) -> dict[str, Json]:
 
 
 def _knee(knee: Knee, load: Load, points: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
-    doubted = [
+    held = [
         (point["level"], point["verdict"])
         for point in points
-        if point["unfit"] is None and point["verdict"] not in ("VALID", "TOO_FEW")
+        if point["unfit"] is None and doubted(point["verdict"])
     ]
     return {
         **{"verdict": knee.verdict, "model": knee.model, "value": knee.value},
         **{"low": knee.low, "high": knee.high, "level": 0.95, "reason": knee.reason},
-        "text": load_words.knee_text(knee, load.axis, doubted),
+        "text": load_words.knee_text(knee, load.axis, held),
         "at_or_below": knee.at_or_below,
         "misfit": knee.misfit,
         "left_out": [{"level": plain(level), "reason": reason} for level, reason in knee.left_out],

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from specc.analysis.load.little import Audit
 from specc.analysis.load.slo import Bounds, Op, answer
 from specc.collate import load_words
-from specc.collate.load_points import MOST_ERRORS, Cell, Load, plain, statistic, value
+from specc.collate.load_points import MOST_ERRORS, Cell, Load, doubted, plain, statistic, value
 from specc.matrix.conditions import compile_condition
 from specc.model import Json
 
@@ -47,7 +47,17 @@ def _answers(
         worsens = not (name == load.throughput and op in ("ge", "gt"))
         bounds = [_bounds(cell, little, load, objective, wanted) for cell, little in members]
         found = answer(bounds, op, objective[op], worsens=worsens)
+        care = load_words.care(
+            [
+                (cell["axes"][load.axis], cell["verdict"])
+                for cell, _ in members
+                if doubted(cell["verdict"])
+            ]
+        )
         at_answer = next((each for each in bounds if each.load == found.load), None)
+        words = load_words.objective_text(
+            found, at_answer, load, metric=name, statistic=wanted, op=op, limit=objective[op]
+        )
         yield {
             **{"metric": name, "statistic": wanted, "op": op, "limit": objective[op]},
             **{"answer": plain(found.load), "verdict": found.verdict, "at_least": found.at_least},
@@ -55,9 +65,7 @@ def _answers(
             "unknown": list(map(plain, found.unknown)),
             "not_monotone": list(map(plain, found.not_monotone)),
             "bounds_load": worsens,
-            "text": load_words.objective_text(
-                found, at_answer, load, metric=name, statistic=wanted, op=op, limit=objective[op]
-            ),
+            "text": " ".join(filter(None, (words, care))),
         }
 
 

@@ -121,6 +121,11 @@ def mean_latency(cell: Cell, load: Load) -> float | None:
     return metric.get("value") if load.statistic == "mean" else None
 
 
+def doubted(verdict: str) -> bool:
+    """Tell whether a point's number may be off; too few runs only widen its interval."""
+    return verdict not in ("VALID", "TOO_FEW", "NO_DATA")
+
+
 def plain(load: float | None) -> float | int | None:
     """Return a load as its axis has it: 8 for 8.0."""
     return int(load) if load is not None and float(load).is_integer() else load

@@ -59,14 +59,18 @@ def _notes(knee: Knee, doubted: Sequence[tuple[float, str]]) -> list[str]:
         for (first, why), *others in alike.values():
             loads = _listed([first, *(load for load, _ in others)])
             notes.append(f"Left out: {loads}, for {why}{' (at the first)' if others else ''}.")
-    if doubted:
-        verdicts = dict.fromkeys(verdict for _, verdict in doubted)
-        shown = (
-            f"{verdict} at {_listed([at for at, found in doubted if found == verdict])}"
-            for verdict in verdicts
-        )
-        notes.append(f"Read with care: {'; '.join(shown)}.")
+    notes += [words] if (words := care(doubted)) else []
     return notes
+
+
+def care(doubted: Sequence[tuple[float, str]]) -> str:
+    """Return a warning that names levels by what is held against them; empty for none."""
+    verdicts = dict.fromkeys(verdict for _, verdict in doubted)
+    shown = (
+        f"{verdict} at {_listed([at for at, found in doubted if found == verdict])}"
+        for verdict in verdicts
+    )
+    return f"Read with care: {'; '.join(shown)}." if doubted else ""
 
 
 def objective_text(
