@@ -149,22 +149,29 @@ def _shares(widths: Sequence[float]) -> list[float]:
 
 
 def _parts(widths: Sequence[float], keys: int) -> list[list[int]]:
-    """Return the columns of each part: the key columns, and as many others as a page takes."""
-    fixed = list(range(keys))
+    """Return the columns of each part: the key columns, and as many others as a page takes.
 
-    def needed(at: int) -> float:
-        return min(widths[at], _MOST_NEEDED) + _GAP_LETTERS
+    All parts are about as wide, so that none has a single column.
+    """
+    needed = [min(width, _MOST_NEEDED) + _GAP_LETTERS for width in widths]
+    room = _PAGE_LETTERS - sum(needed[:keys])
+    greedy = _filled(needed, keys, room)
+    even = _filled(needed, keys, min(room, 1.15 * sum(needed[keys:]) / len(greedy)))
+    chosen = even if len(even) == len(greedy) else greedy
+    return [[*range(keys), *part] for part in chosen]
 
-    room = _PAGE_LETTERS - sum(map(needed, fixed))
+
+def _filled(needed: Sequence[float], start: int, room: float) -> list[list[int]]:
+    """Return the columns from `start` on, in parts that fit into the room."""
     parts: list[list[int]] = [[]]
     left = room
-    for at in range(keys, len(widths)):
-        if parts[-1] and needed(at) > left:
+    for at in range(start, len(needed)):
+        if parts[-1] and needed[at] > left:
             parts.append([])
             left = room
         parts[-1].append(at)
-        left -= needed(at)
-    return [[*fixed, *part] for part in parts]
+        left -= needed[at]
+    return parts
 
 
 def cut(words: str, most: int = _MOST_LETTERS) -> str:

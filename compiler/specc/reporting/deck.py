@@ -112,9 +112,9 @@ def _cells(cells: Iterable[str]) -> str:
 def _whole(page: Page) -> Slide:
     items = [("Completeness", page["lead"])]
     items += [(one["label"], one["text"]) for one in page["tiles"][:4]]
-    items += [("Before you rely on this", one["text"]) for one in page["issues"][:6]]
-    if not page["issues"]:
-        items.append(("Doubts", "None: nothing speaks against the numbers."))
+    doubts = [one["text"] for one in page["issues"][:6]]
+    doubts = doubts or ["none; nothing speaks against the numbers."]
+    items += [("" if at else "Before you rely on this", text) for at, text in enumerate(doubts)]
     verdicts = [f"{name}: {text}." for name, text in page["verdicts"].items()]
     title = "Completeness and validity"
     return _slide(title, [_bullets(items)], [*verdicts, _bundles(page)])
@@ -129,9 +129,6 @@ def _method(page: Page) -> Slide:
 def _plot(page: Page, one: Drawing) -> Slide:
     figure = one.figure
     said = _findings_of(page, one)
-    items = [("", text["text"]) for text in said[:2]]
-    if one.empty is not None:
-        items = [("", f"{_NOT_ASKED}, or not measured: {one.empty}.")]
     parts = [
         {
             "type": "picture",
@@ -139,8 +136,13 @@ def _plot(page: Page, one: Drawing) -> Slide:
             "document": one.document,
             "alt": cut(f"{figure.subject}: {figure.title}. {one.caption}", 500),
         },
-        _bullets([*items, ("How to read it", one.caption)], place="right"),
+        _bullets(
+            [*(("", text["text"]) for text in said[:2]), ("How to read it", one.caption)],
+            place="right",
+        ),
     ]
+    if one.empty is not None:
+        parts = [_bullets([("", part) for part in one.empty.split("; ")])]
     cells = dict.fromkeys(cell for text in said for cell in text["cells"])
     defined = {str(m["name"]): str(m["definition"]) for m in page["metrics"]}
     notes = [

@@ -26,6 +26,7 @@ WIDTH, HEIGHT = 560, 320
 """Of what stands between the axes [px]."""
 _TITLE_LETTERS = 72
 _NOTE_LETTERS = 84
+_NOTICE_LINE = 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +82,15 @@ def notice(subject: str, reason: str) -> dict[str, Json]:
     """Return the plot of what was not measured: its reason, in words."""
     import altair as alt
 
+    lines = wrapped(reason, 76)
     chart = (
-        alt.Chart(alt.InlineData([{"text": line} for line in wrapped(reason, 70)]))
+        alt.Chart(alt.InlineData([{"text": line} for line in lines]))
         .transform_window(line="row_number()")
         .mark_text(align="center", fontSize=14)
         .encode(alt.Y("line:O").axis(None), alt.Text("text:N"))
     )
-    return framed(chart, subject, f"{subject}: not measured")
+    height = _NOTICE_LINE * len(lines)
+    return framed(chart, subject, f"{subject}: not measured", height=height)
 
 
 def themed_svg_png(document: Mapping[str, Json]) -> tuple[bytes, bytes]:

@@ -28,7 +28,7 @@ def lines(text: str, width: float, size: float) -> int:
         used = 0
         count += 1
         for word in paragraph.split(" "):
-            length = len(word)
+            length = letters(word)
             if used and used + 1 + length > room:
                 count += 1
                 used = 0
@@ -36,6 +36,11 @@ def lines(text: str, width: float, size: float) -> int:
             count += (used - 1) // room if used > room else 0
             used = used % room if used > room else used
     return count
+
+
+def letters(word: str) -> int:
+    """Return the letters of usual width that a word takes: capitals are wider."""
+    return math.ceil(len(word) + 0.4 * sum(map(str.isupper, word)))
 
 
 def height(texts: Sequence[str], width: float, size: float, *, gap: float = 0.45) -> float:
@@ -60,7 +65,7 @@ def column_widths(rows: Rows, width: float) -> list[float]:
     """Return the widths of a table's columns: by their texts, none narrower than its words."""
     shares = []
     for cells in zip(*rows, strict=True):
-        word = max((len(word) for cell in cells for word in cell.split()), default=1)
+        word = max((letters(word) for cell in cells for word in cell.split()), default=1)
         shares.append(max(1.3 * min(word, 24) + 3, min(max(map(len, cells)), 44)))
     return [width * share / sum(shares) for share in shares]
 
