@@ -53,7 +53,7 @@ MOVING = {
     "10 % drift over 200 values, 5 % noise": (1 + 0.1 * PLACE, 0.0, 0.9),
     "10 % drift over 200 values, 5 % noise, AR(1) 0.5": (1 + 0.1 * PLACE, 0.5, 0.8),
     "10 % step after 80 of 200 values, 5 % noise": (np.where(PLACE < 0.4, 1, 1.1), 0.0, 0.9),
-    "first 10 of 200 values 30 % higher, 5 % noise": (np.where(PLACE < 0.05, 1.3, 1), 0.0, 0.9),
+    "first 10 of 200 values 30 % higher, 5 % noise": (np.where(PLACE < 0.05, 1.3, 1), 0.0, 0.85),
     "50 % higher at the start, decaying over 10 of 200 values, 5 % noise": (
         1 + 0.5 * np.exp(-np.arange(N) / 10), 0.0, 0.9,
     ),

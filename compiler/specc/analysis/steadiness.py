@@ -7,7 +7,7 @@ chance makes of a series that depends on itself as much as this one does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,11 +53,12 @@ class Steadiness:
     n below `FEWEST`."""
     drift: float | None
     """Change from the first to the last value of a straight line through the run (its warm-up
-    left out); None where nothing can be said."""
+    left out); None below `FEWEST`."""
     drift_p: float | None
-    """Chance of at least such a slope in a run that stands still."""
+    """Chance of at least such a slope in a run that stands still; None where the values depend on
+    each other so much that it can't be told."""
     level_change: float | None
-    """Largest change of the mean from before to after one place in the run."""
+    """Change of the median at the place in the run where it changes most."""
     level_p: float | None
     """Chance of at least such a change, wherever it is."""
     changed_at: int | None
@@ -92,41 +93,67 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
         return _silent(n, float(n), None, still=True)
     size = -(-n // MOST)
     clipped = clipped[: n // size * size].reshape(-1, size).mean(axis=1)
-    cut, warm_change = _warm_up(clipped, share, limit, alpha)
-    kept, warm_up = clipped[cut:], cut * size
-    at = _place(kept)
-    line, step = np.linspace(-0.5, 0.5, len(kept)), _step(len(kept), at)
+    cut = _warm_up(clipped, alpha) * size
+    warm_change = _differs(series[:cut], series[cut:], series) if cut else 0.0
+    warm_up = cut if abs(warm_change) > limit else 0
+    kept = clipped[warm_up // size :]
+    place = _place(kept)
+    at = warm_up + place * size
+    line, step = np.linspace(-0.5, 0.5, len(kept)), _step(len(kept), place)
     noise = _noise(kept, line, step)
-    if noise.worth < FEWEST_INDEPENDENT:
-        reason = f"{noise.worth:.0f} independent values: steadiness needs {FEWEST_INDEPENDENT:.0f}"
-        return _silent(n, noise.worth, reason)
     slope, line_p = _tested(kept, line, noise)
-    change, step_p = _tested(kept, step, noise)
+    jump, step_p = _tested(kept, step, noise)
     level_p = min(1.0, step_p * _PLACES)
-    drift, level, at = share(slope), share(change), warm_up + at * size
+    drift, level = share(slope), _differs(series[at:], series[warm_up:at], series)
     moved = []
-    if warm_up and warm_change is not None:
+    if warm_up:
         moved.append(f"the first {warm_up} of {n} values differ by {warm_change:+.1%}")
-    drifts = abs(drift) > limit and line_p < alpha / 2
-    jumps = abs(level) > limit and level_p < alpha / 2
+    enough = noise.worth >= FEWEST_INDEPENDENT
+    drifts = enough and abs(drift) > limit and line_p < alpha / 2
+    jumps = enough and abs(level) > limit and level_p < alpha / 2
     # of two shapes that both fit, the one that takes more of the spread away
-    if jumps and (change**2 * dot(step, step) > slope**2 * dot(line, line) or not drifts):
+    if jumps and (jump**2 * dot(step, step) > slope**2 * dot(line, line) or not drifts):
         moved.append(f"level changed by {level:+.1%} after {at} of {n} values")
     elif drifts:
         moved.append(f"drift of {drift:+.1%} over the run")
+    few = f"{noise.worth:.0f} independent values: steadiness needs {FEWEST_INDEPENDENT:.0f}"
     return Steadiness(
         n=n,
         effective_n=noise.worth,
         drift=drift,
-        drift_p=line_p,
+        drift_p=line_p if enough else None,
         level_change=level,
-        level_p=level_p,
+        level_p=level_p if enough else None,
         changed_at=at,
         warm_up=warm_up,
-        warm_up_change=warm_change,
+        warm_up_change=warm_change if warm_up else None,
         significant=bool(moved),
-        reason="; ".join(moved) or None,
+        reason="; ".join(moved) or (None if enough else few),
     )
+
+
+def common_drift(drifts: Sequence[float], *, limit: float = LIMIT, alpha: float = ALPHA) -> bool:
+    """Tell whether runs of one point drift together: in the mean beyond limit and chance.
+
+    drifts: (runs,) `Steadiness.drift` of each. A smooth drift in a quiet run can't be told from
+    slow noise within that run, but repetitions that all drift alike can: they are the replicates.
+    Source: Student's t of the drifts. False with fewer than three runs.
+    """
+    if len(drifts) < 3:
+        return False
+    each = np.log1p(np.maximum(np.asarray(drifts, dtype=np.float64), -0.999))
+    centre, spread = float(each.mean()), float(each.std(ddof=1))
+    if abs(math.expm1(centre)) <= limit:
+        return False
+    if spread <= 1e-12:
+        return True
+    return 2 * t_cdf(-abs(centre) / spread * math.sqrt(len(each)), len(each) - 1) < alpha
+
+
+def _differs(part: Array, base: Array, whole: Array) -> float:
+    """Return by what share the median of one part of a run differs from that of another."""
+    middle = float(np.median(base))
+    return (float(np.median(part)) - middle) / abs(middle or float(np.median(whole)))
 
 
 def _silent(n: int, worth: float, reason: str | None, *, still: bool = False) -> Steadiness:
@@ -232,13 +259,11 @@ def _step(n: int, at: int) -> Array:
     return found
 
 
-def _warm_up(
-    series: Array, share: Callable[[float], float], limit: float, alpha: float
-) -> tuple[int, float | None]:
-    """Return the length of the warm-up in values and by what it differs; (0, None) without one.
+def _warm_up(series: Array, alpha: float) -> int:
+    """Return how many values at the beginning differ from the rest by more than chance.
 
     The cut is the one of MSER-5: the least standard error of the mean of what is left, within the
-    first half. It counts where what is cut off differs from the rest beyond limit and chance.
+    first half.
     """
     batches = series[: len(series) // BATCH * BATCH].reshape(-1, BATCH).mean(axis=1)
     count = len(batches)
@@ -250,12 +275,9 @@ def _warm_up(
     cut = int(np.argmin(errors[: max(count // 2, 1)])) * BATCH
     n = len(series)
     if cut < max(BATCH, _LEAST_WARM_UP * n):
-        return 0, None
+        return 0
     # how much the rest moves by chance; a decay within the warm-up is no chance
     noise = _of_rest(series[cut:] - np.mean(series[cut:]), 1)
-    b, p = _tested(series, -_step(n, cut), noise)
-    change = share(b)
+    _, p = _tested(series, _step(n, cut), noise)
     # the cut was chosen where the difference is large: that costs a factor of the choices
-    if abs(change) <= limit or p * (count // 2) >= alpha:
-        return 0, None
-    return cut, change
+    return cut if p * (count // 2) < alpha else 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from specc.analysis.intervals import Interval
 from specc.analysis.percentiles import samples_needed
-from specc.analysis.steadiness import ALPHA, LIMIT
+from specc.analysis.steadiness import ALPHA, LIMIT, common_drift
 from specc.collate.causes import grouped, merged
 from specc.collate.samples import RunSamples
 from specc.kinds.base import Measurement
@@ -87,6 +87,10 @@ def _unsteady(samples: Sequence[RunSamples]) -> list[str]:
     moving = [one.steadiness for one in samples if one.steadiness is not None]
     moved = [one.reason for one in moving if one.significant and one.reason]
     several = len(samples) > 1
+    drifts = [one.drift for one in moving if one.drift is not None]
+    if not moved and common_drift(drifts):
+        low, high = min(drifts), max(drifts)
+        return [f"all {len(drifts)} runs together drift, by {low:+.1%} to {high:+.1%}"]
     return [
         f"{merged(texts)}{f' ({len(texts)} of {len(samples)} runs)' if several else ''}"
         for texts in grouped(moved).values()
