@@ -147,7 +147,8 @@ def test_a_gpu_that_is_always_busy_explains_no_knee():
     assert found.kind == "undetermined"
     assert found.confidence is None
     assert found.reason == (
-        "no measured resource reached its limit at concurrency 8 that was below it at concurrency 4"
+        "no measured resource reached its limit at concurrency 8 that was below it at concurrency"
+        " 4; at its limit at both: GPU compute"
     )
     assert any("GPU busy 99 % at concurrency 8, 99 % one level below" in e for e in found.evidence)
 
@@ -185,8 +186,9 @@ def test_without_any_sensor_nothing_is_named_and_all_that_is_missing_is_listed()
     names = tuple(one.name for one in STATISTICS)
     found = judged(a_curve(without=names))
     assert found.kind == "undetermined"
+    assert str(found.reason).endswith("; not measured: GPU compute, CPU, host memory")
     assert found.missing == (", ".join(names) + ": not sampled",)
-    assert found.next_actions[0].startswith("Measure what is missing: client_cpu_pct")
+    assert found.next_actions[0].startswith("Close the gaps in the evidence: client_cpu_pct")
 
 
 @pytest.mark.parametrize(
@@ -273,3 +275,12 @@ def test_the_tables_and_the_schema_know_the_same_names():
     assert {one.resource for one in STATISTICS} == set(RESOURCES) == set(NEXT_ACTIONS)
     assert {kind for kind, _ in RESOURCES.values()} | {"undetermined"} == set(CLASSES)
     assert next(one.resource for one in STATISTICS) == "client"
+
+
+def test_busy_cpus_are_told_beside_what_the_launch_itself_used():
+    found = judged(a_curve({"cpu_util_pct": rising(99), "own_cpu_pct": (8.0,) * 6}))
+    assert found.kind == "cpu-bound"
+    assert found.evidence[1] == (
+        "CPUs kept busy by this launch 8 % at concurrency 8, 8 % one level below at concurrency 4"
+        " (limit 85 %)"
+    )

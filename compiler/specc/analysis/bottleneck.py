@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from specc.analysis.bottleneck_table import CORE, NEXT_ACTIONS, RESOURCES, STATISTICS, Statistic
+from specc.analysis.bottleneck_table import NEXT_ACTIONS, RESOURCES, STATISTICS, Statistic
 from specc.analysis.bottleneck_words import (
     Level,
     common_gaps,
@@ -18,12 +18,16 @@ from specc.analysis.bottleneck_words import (
     gain,
     gaps,
     growth,
+    not_known,
     others,
     ranged,
     symptoms,
+    unmeasured,
 )
 
 UNDETERMINED = "undetermined"
+OWN = next(one for one in STATISTICS if one.name == "own_cpu_pct")
+NOTHING_MISSING = "Look closer around the knee, with more levels and more repetitions."
 NEAR = 0.9
 """A resource with a limit of 90 % crosses it at 0.9 of the load that saturates it."""
 
@@ -80,6 +84,7 @@ def attribute_curve(
     at, below = steps[-1]
     reason = (
         f"no measured resource reached its limit at {at.name} that was below it at {below.name}"
+        f"{_but(at, limits)}"
     )
     if knee is None and why_no_knee:
         reason = f"{why_no_knee}; {reason}"
@@ -106,7 +111,8 @@ def attribute_points(
     for resources, places in groups.items():
         members = [points[place] for place in places]
         if not resources:
-            reason = "no measured resource was at its limit"
+            unseen = sorted({name for one in members for name in unmeasured(one)})
+            reason = f"no measured resource was at its limit{not_known(unseen)}"
             rare = {one.name for one in STATISTICS if one.rare}
             if not any(member.values.keys() - rare for member in members):
                 reason = "nothing was measured that could show a limit"
@@ -205,11 +211,14 @@ def _named(
 ) -> Attribution:
     first, *tied = winners
     evidence = [compared(one, at, below, limits) for found in winners.values() for one in found]
+    if "cpu" in winners and OWN.name in at.values and OWN not in winners["cpu"]:
+        # busy CPUs may be busy with the work of others
+        evidence.append(compared(OWN, at, below, limits))
     evidence += symptoms(at, below, limits)
     evidence += others(winners, [at], limits, below)
     weak = all(one.weak for one in winners[first]) and bool(winners[first])
     sure = knee and not tied and not weak
-    complete = not _unmeasured(at)
+    complete = not unmeasured(at)
     return Attribution(
         kind=RESOURCES[first][0],
         resource=first,
@@ -235,9 +244,13 @@ def _point_group(
     for of_one in crossed.values():
         strong = [one for one in of_one.values() if not one.weak]
         evidence += [ranged(one, members, limits) for one in strong or of_one.values()]
+    if "cpu" in crossed and OWN.name not in crossed["cpu"]:
+        if any(OWN.name in member.values for member in members):
+            evidence.append(ranged(OWN, members, limits))
     evidence += others(crossed, members, limits, None)
-    weak = all(one.weak for one in crossed[resources[0]].values())
-    complete = not any(_unmeasured(member) for member in members)
+    of_first = crossed[resources[0]].values()
+    weak = bool(of_first) and all(one.weak for one in of_first)
+    complete = not any(unmeasured(member) for member in members)
     sure = len(resources) == 1 and complete and not weak
     return Attribution(
         kind=RESOURCES[resources[0]][0],
@@ -250,6 +263,13 @@ def _point_group(
     )
 
 
+def _but(at: Level, limits: Mapping[str, float]) -> str:
+    """Say what is at its limit all the same, but not newly, and what was not measured."""
+    high = [RESOURCES[name][1] for name in _strongest(_crossing(at, limits)) if name != "service"]
+    text = f"; at its limit at both: {', '.join(high)}" if high else ""
+    return text + not_known(unmeasured(at))
+
+
 def _undetermined(
     members: Sequence[Level],
     reason: str,
@@ -258,7 +278,7 @@ def _undetermined(
     below: Level | None = None,
 ) -> Attribution:
     missing = gaps(unseen)
-    first = f"Measure what is missing: {missing[0]}." if missing else "Sweep further, or closer."
+    first = f"Close the gaps in the evidence: {missing[0]}." if missing else NOTHING_MISSING
     return Attribution(
         kind=UNDETERMINED,
         resource=None,
@@ -271,9 +291,3 @@ def _undetermined(
 
 def _actions(resources: Mapping[str, object] | Sequence[str]) -> tuple[str, ...]:
     return tuple(text for resource in resources for text in NEXT_ACTIONS[resource])
-
-
-def _unmeasured(at: Level) -> list[str]:
-    """Return the core resources of which no statistic was measured."""
-    seen = {one.resource for one in STATISTICS if one.name in at.values and not one.rare}
-    return [resource for resource in CORE if resource not in seen | at.absent]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log2
 
-from specc.analysis.bottleneck_table import STATISTICS, Statistic
+from specc.analysis.bottleneck_table import CORE, RESOURCES, STATISTICS, Statistic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,18 @@ def symptoms(at: Level, below: Level, limits: Mapping[str, float]) -> Iterator[s
             f" {figure(below.tail)}{of_tail} at {below.name}: x{longer:.2f} for each doubling of"
             f" the load (growing from x{limit} on)"
         )
+
+
+def unmeasured(at: Level) -> list[str]:
+    """Return the core resources of which no statistic was measured."""
+    seen = {one.resource for one in STATISTICS if one.name in at.values and not one.rare}
+    return [resource for resource in CORE if resource not in seen | at.absent]
+
+
+def not_known(resources: Sequence[str]) -> str:
+    """Word which resources were not measured, as the end of a sentence."""
+    names = ", ".join(RESOURCES[name][1] for name in resources)
+    return f"; not measured: {names}" if names else ""
 
 
 def common_gaps(members: Sequence[Level]) -> dict[str, str]:

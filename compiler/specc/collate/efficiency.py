@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from specc.analysis.bottleneck_words import figure
 from specc.analysis.efficiency import Efficiency, best, per_joule, per_unit
 from specc.collate.cells import cell_members
 from specc.collate.hardware import Samples
 from specc.collate.stretches import gpus_of, launch_name, within
 from specc.collate.values import Study, TaskResult
 from specc.kinds.base import Window
-from specc.kinds.sentences import point
+from specc.kinds.sentences import number, point, quantity
 from specc.model import Json
 
 SCOPE, SOURCE = "device", "nvml"
@@ -124,7 +123,6 @@ def _answer(
         reasons = list(dict.fromkeys(one.reason for one in found.values() if one.reason))
         return {"reason": reasons[0] if reasons else nothing}
     one = found[cell]
-    value = one.value or 0.0
     scope = "" if one.scope is None else f" of the {one.scope} ({one.source})"
     bounded = one.low is not None and one.high is not None
     return {
@@ -135,8 +133,8 @@ def _answer(
         "scope": one.scope,
         "source": one.source,
         "cells": [cell],
-        "text": f"{figure(value)} {one.unit}{scope} at {point(axes[cell])}",
-        "interval": f"{figure(one.low or 0.0)} to {figure(one.high or 0.0)}" if bounded else None,
+        "text": f"{quantity(one.value, one.unit)}{scope} at {point(axes[cell])}",
+        "interval": f"{number(one.low)} to {number(one.high)}" if bounded else None,
         "why": _why(found, one),
         "reason": one.reason,
     }

@@ -120,10 +120,10 @@ def _why(name: str, samples: Samples) -> str:
     if name in _COUNTER and not any(samples.counters):
         return "not sampled by the runtime that ran it"
     if name == "network_pct":
-        return "no line rate is known, or too few samples lie within the time measured"
+        return "no line rate is known, or timed for too short"
     if name == "tcp_retransmit_pct":
         return f"fewer than {LEAST_SEGMENTS} segments were sent while this was timed"
-    return "too few samples lie within the time measured"
+    return "timed for too short: two samples of one a second must lie a second apart in it"
 
 
 def _statistics(
