@@ -238,9 +238,17 @@ def _row(
         "delta_pct": numbers.pop("effect_pct"),
         **{key: value for key, value in numbers.items() if key != "effect_abs"},
         "verdict": verdict,
-        "note": line.note,
+        "note": line.note or _why_undecided(line, verdict),
     }
     return {**row, "effect_text": say.effect(row, "delta_pct", "delta_abs")}
+
+
+def _why_undecided(line: Line, verdict: str) -> str | None:
+    """Explain an interval above the alarm that is no FAIL."""
+    found = line.found
+    if verdict == "INCONCLUSIVE" and found and found.reach.low > found.question.alarm:
+        return "worse if it stood alone, but not once all comparisons are counted"
+    return None
 
 
 def _side(side: Side) -> dict[str, Json]:
