@@ -244,9 +244,9 @@ def _point_group(
     for of_one in crossed.values():
         strong = [one for one in of_one.values() if not one.weak]
         evidence += [ranged(one, members, limits) for one in strong or of_one.values()]
-    if "cpu" in crossed and OWN.name not in crossed["cpu"]:
-        if any(OWN.name in member.values for member in members):
-            evidence.append(ranged(OWN, members, limits))
+    known = any(OWN.name in member.values for member in members)
+    if known and "cpu" in crossed and OWN.name not in crossed["cpu"]:
+        evidence.append(ranged(OWN, members, limits))
     evidence += others(crossed, members, limits, None)
     of_first = crossed[resources[0]].values()
     weak = bool(of_first) and all(one.weak for one in of_first)
