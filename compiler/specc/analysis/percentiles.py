@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specc.analysis.arrays import Values, as_array
+from specc.analysis.arrays import Array, Values, as_array
 
 METHOD = "linear"
 LEVELS = (50.0, 90.0, 95.0, 99.0, 99.9)
 """The percentiles every distribution states."""
 CONFIDENCE = 0.95
+MANY = 100_000
+"""More values than this are not summed one by one."""
 SMALL = 64
 """Fewer values than this are quicker in plain Python than on their way into an array."""
 
@@ -86,13 +88,19 @@ def describe(
     return Distribution(
         n=len(ordered),
         effective_n=worth,
-        # rounded once, so that the order and the machine change no digit
-        avg=math.fsum(ordered.tolist()) / len(ordered) if len(ordered) else None,
+        avg=_mean(ordered) if len(ordered) else None,
         min=float(ordered[0]) if len(ordered) else None,
         max=float(ordered[-1]) if len(ordered) else None,
         percentiles=found,
         refused=refused,
     )
+
+
+def _mean(ordered: Array) -> float:
+    """Return the mean of a non-empty sample, so that its order changes no digit."""
+    if len(ordered) <= MANY:
+        return math.fsum(ordered.tolist()) / len(ordered)
+    return float(np.mean(ordered, dtype=np.longdouble))
 
 
 def median(values: Values) -> float:

@@ -18,7 +18,9 @@ class Long:
     def __init__(self, folder: Path, tasks: pl.DataFrame, records: str, cache: Cache) -> None:
         """tasks: where each task stands in the study.   records: names the rows of the study."""
         axes = [name for name in tasks.columns if name.startswith("axis_")]
-        self._keys = tasks.select(
+        # written as numbers of a list of texts, which costs a fraction of the texts themselves
+        texts = [name for name, type_ in tasks.schema.items() if type_ == pl.String]
+        self._keys = tasks.with_columns(pl.col(texts).cast(pl.Categorical())).select(
             "task", "cell", "bundle_id", "run_id", "task_id", "repetition", *axes
         )
         self._folder = folder

@@ -88,7 +88,6 @@ _good = pl.col("ok") & ~_warm_up
 _latency_s = (pl.col("end_ns") - _start) / 1e9
 _ttft_s = (pl.col("first_ns") - _start) / 1e9
 _tpot_s = (pl.col("end_ns") - pl.col("first_ns")) / 1e9 / (pl.col("tokens") - 1)
-_inside = _good & pl.col("end_ns").is_between("start_ns", pl.col("start_ns") + pl.col("window_ns"))
 
 
 def record_columns() -> Mapping[str, Any]:
@@ -132,7 +131,7 @@ def samples(requests: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
 
 def measurements(requests: pl.LazyFrame, loads: pl.LazyFrame) -> Iterator[Measurement]:
     """Yield the run-level values of all METRICS for each task with requests or a load."""
-    for row in _counted(requests, loads, "task").iter_rows(named=True):
+    for row in _counted(requests, loads).iter_rows(named=True):
         window_s = (row["window_ns"] or 0) / 1e9
         no_window = None if window_s else "no window was recorded"
         no_success = None if row["successes"] else "no request succeeded"
@@ -157,7 +156,7 @@ def request_summary(requests: pl.LazyFrame, loads: pl.LazyFrame) -> dict[str, Js
 
     Rates are over the sum of the runs' windows; null without one. Shares are in percent.
     """
-    counts = _counted(requests, loads, "task").sum().row(0, named=True)
+    counts = _counted(requests, loads).sum().row(0, named=True)
     window_s = (counts["window_ns"] or 0) / 1e9
     timed = requests.filter(~_warm_up)
     failed = timed.filter(~pl.col("ok")).group_by(pl.col("error").fill_null("unknown")).len()
@@ -190,23 +189,32 @@ def request_summary(requests: pl.LazyFrame, loads: pl.LazyFrame) -> dict[str, Js
     }
 
 
-def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame, key: str) -> pl.DataFrame:
+def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame) -> pl.DataFrame:
     """Return one row for each run: how many requests of which sort it had, and its window."""
-    window = loads.group_by(key).agg(pl.col("start_ns").first(), pl.col("window_ns").first())
-    joined = requests.join(window, on=key, how="full", coalesce=True)
+    window = loads.group_by("task").agg(pl.col("start_ns", "window_ns").first()).collect()
+    rows = requests.select("task", "phase", "ok", "first_ns", "end_ns", "tokens")
+    end = pl.col("start_ns") + pl.col("window_ns")
+    within = _good & pl.col("end_ns").is_between("start_ns", end)
     first = _good & pl.col("first_ns").is_not_null()
-    tokens = pl.col("tokens").filter(_inside)
-    counted = joined.group_by(key).agg(
-        total=(pl.col("end_ns").is_not_null() & ~_warm_up).sum(),
-        successes=_good.sum(),
-        firsts=first.sum(),
-        streams=(first & (pl.col("tokens") > 1)).sum(),
-        within=_inside.sum(),
-        tokens=tokens.count(),
-        tokens_within=pl.when(tokens.count() > 0).then(tokens.sum()),
-        window_ns=pl.col("window_ns").first(),
+    tokens = pl.col("tokens").filter(within)
+    counted = (
+        rows.join(window.lazy(), on="task", how="left")
+        .group_by("task")
+        .agg(
+            total=(~_warm_up).sum(),
+            successes=_good.sum(),
+            firsts=first.sum(),
+            streams=(first & (pl.col("tokens") > 1)).sum(),
+            within=within.sum(),
+            tokens=tokens.count(),
+            tokens_within=pl.when(tokens.count() > 0).then(tokens.sum()),
+        )
     )
-    return counted.sort(key).collect(engine="streaming")
+    found = counted.collect(engine="streaming")
+    # a run may have a window and no request
+    joined = found.join(window.drop("start_ns"), on="task", how="full", coalesce=True)
+    counts = pl.all().exclude("task", "window_ns", "tokens_within")
+    return joined.with_columns(counts.fill_null(0)).sort("task")
 
 
 def _measured(task: int, metric: Metric, value: float | None, reason: str | None) -> Measurement:
