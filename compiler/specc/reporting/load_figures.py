@@ -228,10 +228,11 @@ def _told(plot: _Plot) -> str:
     parts = []
     if knee["verdict"] == "FOUND":
         spread = f"{number(knee['low'])} to {number(knee['high'])}"
-        parts.append(f"Shaded: the knee's 95 % interval, {spread}.")
+        parts.append(f"Orange: the knee's 95 % interval, {spread}.")
     if advised is not None:
-        span = {number(advised["low"]): None, number(advised["high"]): None}
-        parts.append(f"Shaded: the recommended range, {' to '.join(span)}.")
+        low, high = number(advised["low"]), number(advised["high"])
+        one = f"Dashed green line: the recommended load, {low}."
+        parts.append(one if low == high else f"Green: the recommended range, {low} to {high}.")
     return " ".join(parts)
 
 
