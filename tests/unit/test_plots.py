@@ -121,7 +121,7 @@ def a_summary(
         for at, size in enumerate(sizes)
     ]
     axes = {"algo": [f"a{algo}" for algo in range(algos)], "size": list(sizes)}
-    return {"cells": cells, "axes": axes}
+    return {"cells": cells, "axes": axes, "metrics": [{"name": "time_s", "unit": "s"}]}
 
 
 def kinds_of_marks(document: Any) -> list[str]:
@@ -182,6 +182,29 @@ def test_lines_differ_in_dash_and_shape_and_not_only_in_colour():
 )
 def test_an_axis_shows_the_unit_that_its_name_ends_in(name: str, title: str):
     assert axis_title(name) == title
+
+
+def test_more_lines_than_can_be_told_apart_are_folded_into_their_median_and_range():
+    made = drawing(a_figure(), a_summary((1, 2), algos=13))
+    rows = made.document["data"]["values"]
+    assert [(row["x"], row["value"], row["low"], row["high"], row["n"]) for row in rows] == [
+        (1, 8.0, 2.0, 14.0, 39),
+        (2, 9.0, 3.0, 15.0, 39),
+    ]
+    assert rows[0]["range"] == "2 s to 14 s"
+    assert made.caption.startswith("Points: median over algo, of up to 13 points")
+
+
+def test_an_axis_of_few_values_stays_as_lines_where_others_are_folded():
+    summary = a_summary((1, 2), algos=13)
+    for cell in summary["cells"]:
+        cell["axes"]["host"] = "left" if int(cell["axes"]["algo"][1:]) < 4 else "right"
+    made = drawing(a_figure(colour=("algo", "host")), summary)
+    rows = made.document["data"]["values"]
+    assert [(row["series"], row["value"]) for row in rows if row["x"] == 1] == [
+        ("left", 3.5),
+        ("right", 10.0),
+    ]
 
 
 def test_a_tooltip_says_the_unit_once():

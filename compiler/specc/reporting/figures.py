@@ -14,7 +14,7 @@ from specc.collate.cells import unlike
 from specc.kinds.base import Figure, ReportRoom
 from specc.kinds.sentences import interval, quantity
 from specc.model import Json
-from specc.reporting import marks
+from specc.reporting import crowds, marks
 from specc.reporting.drawings import Drawing, Drawings, framed, notice, themed_svg_png
 from specc.reporting.load_figures import load_drawings
 
@@ -46,7 +46,9 @@ def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:
             points=0,
             caption=_NOTICE.format(reason),
         )
-    banded = marks.banded(figure, rows)
+    caption = _caption(rows, banded=marks.banded(figure, rows))
+    if crowds.is_crowd(rows):
+        rows, caption = crowds.folded(rows, figure.colour, _unit(figure, summary), figure.scale)
     document = framed(
         marks.chart(figure, rows, summary["axes"].get(figure.x or "", [])),
         figure.subject,
@@ -55,10 +57,10 @@ def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:
     )
     return Drawing(
         figure=figure,
-        document={**document, "data": {"values": [dict(row) for row in rows]}},
+        document={**document, "data": {"values": list(map(_data, rows))}},
         empty=None,
         points=len(rows),
-        caption=_caption(rows, banded=banded),
+        caption=caption,
     )
 
 
@@ -79,6 +81,7 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
         label = " ".join(name)
         rows.append(
             {
+                "parts": name[: len(figure.colour)],
                 "x": cell["axes"].get(figure.x) if figure.x else "all",
                 "series": (f"{label} ({note})" if label else note) if note else label,
                 "n": metric["n"],
@@ -89,6 +92,15 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
             }
         )
     return rows
+
+
+def _data(row: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in row.items() if key != "parts"}
+
+
+def _unit(figure: Figure, summary: Mapping[str, Json]) -> str:
+    names = {name for name, _ in figure.metrics}
+    return next((str(m["unit"]) for m in summary["metrics"] if m["name"] in names), "")
 
 
 def _point(cell: Mapping[str, Json]) -> str:

@@ -64,7 +64,7 @@ def chart(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.LayerChart:
         base = base.encode(xOffset=alt.XOffset("series:N").sort(names))
     spread = _band(base, figure, rows) if banded(figure, rows) else _bars(base, figure, rows)
     points = base.encode(
-        shape=_named(alt.Shape("series:N"), figure, names), tooltip=_tooltip(figure)
+        shape=_named(alt.Shape("series:N"), figure, names), tooltip=_tooltip(figure, rows)
     )
     full = points.transform_filter(f"datum.verdict === '{FULL}'")
     hollow = points.transform_filter(f"datum.verdict !== '{FULL}'")
@@ -190,14 +190,16 @@ def log_ticks(least: float, most: float) -> list[float]:
     return [float(f"{tick:.3g}") for tick in ticks[first : last + 1]]
 
 
-def _tooltip(figure: Figure) -> list[alt.Tooltip]:
+def _tooltip(figure: Figure, rows: Rows) -> list[alt.Tooltip]:
     import altair as alt
 
     return [
         alt.Tooltip("series:N", title="line"),
         alt.Tooltip("x:N", title=(figure.x or "point").replace("_", " ")),
         alt.Tooltip("shown:N", title=figure.subject),
-        alt.Tooltip("spread:N", title="95 % interval"),
+        alt.Tooltip("range:N", title="range")
+        if "range" in rows[0]
+        else alt.Tooltip("spread:N", title="95 % interval"),
         alt.Tooltip("n:Q", title="repetitions"),
         alt.Tooltip("verdict:N"),
     ]

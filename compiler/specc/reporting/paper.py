@@ -113,16 +113,22 @@ def _design(page: Page) -> Iterator[Block]:
 
 def _results(page: Page) -> Iterator[Block]:
     keys = len(page["axes"])
-    for one in page["figures"][:_MOST_FIGURES]:
-        yield blocks.figure(one["svg"], one["caption"], f"{one['subject']}: {one['title']}")
-    if len(page["figures"]) > _MOST_FIGURES:
-        yield blocks.text(f"{len(page['figures']) - _MOST_FIGURES} more plots stand in plots/.")
+    yield from _figures(page, "results")
     yield from _titled(page["results"], keys=keys)
     yield from _titled(page["distributions"], keys=keys + 1)
     yield from _titled(page["details"], keys=keys)
 
 
+def _figures(page: Page, section: str) -> Iterator[Block]:
+    found = [one for one in page["figures"] if one["section"] == section]
+    for one in found[:_MOST_FIGURES]:
+        yield blocks.figure(one["svg"], one["caption"], f"{one['subject']}: {one['title']}")
+    if len(found) > _MOST_FIGURES:
+        yield blocks.text(f"{len(found) - _MOST_FIGURES} more plots stand in plots/.")
+
+
 def _saturation(page: Page) -> Iterator[Block]:
+    yield from _figures(page, "saturation")
     for one in page["saturation"][:_MOST_CURVES]:
         yield blocks.heading(one["title"])
         yield from blocks.tables(one["table"], where="summary.json")

@@ -14,7 +14,7 @@ from specc.reporting.drawings import Drawing
 from specc.reporting.tabulate import DASH, Table, column, entry, table
 
 _WORDS = {"series": "line", "spread": "95 % interval", "n": "repetitions"}
-_SAID = ("x", "series", "shown", "spread", "n", "verdict")
+_SAID = ("x", "series", "shown", "spread", "range", "n", "verdict")
 """Columns of the plots of a kind: their values are written as the page writes numbers."""
 
 

@@ -1,0 +1,72 @@
+"""Fold more lines than a plot can show: medians over the axes that have too many values.
+
+Pure. Nothing is left out silently: the range of what was folded is drawn, and the caption says so.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from specc.kinds.sentences import quantity
+from specc.model import Json
+
+MOST_LINES = 12
+_FULL = "VALID"
+
+Rows = Sequence[Mapping[str, Json]]
+
+
+def is_crowd(rows: Rows) -> bool:
+    """Tell whether there are more lines than colours, shapes and eyes can hold apart."""
+    return len({row["series"] for row in rows}) > MOST_LINES
+
+
+def folded(rows: Rows, axes: Sequence[str], unit: str, scale: float) -> tuple[list[Json], str]:
+    """Return one row for each x and line that is left, and the caption of such a plot.
+
+    rows: each with `parts`, its values of `axes`.   unit, scale: of the metric, see Figure.
+    """
+    kept = _kept_axis(rows, axes)
+    groups: dict[str, list[Mapping[str, Json]]] = {}
+    for row in rows:
+        name = row["parts"][kept] if kept is not None else ""
+        groups.setdefault(json.dumps([name, row["x"]]), []).append(row)
+    made = [_row(key, members, unit, scale) for key, members in groups.items()]
+    others = [axis.replace("_", " ") for at, axis in enumerate(axes) if at != kept]
+    most = max(map(len, groups.values()))
+    caption = (
+        f"Points: median over {', '.join(others) or 'runs'}, of up to {most} points of the matrix "
+        "each; bands or bars: from the least to the greatest of them. Each point stands in "
+        "tables/cells.csv."
+    )
+    return made, caption
+
+
+def _kept_axis(rows: Rows, axes: Sequence[str]) -> int | None:
+    """Return the axis that stays as lines: the first with as many values as can be shown."""
+    for at in range(len(axes)):
+        if 1 < len({row["parts"][at] for row in rows}) <= MOST_LINES:
+            return at
+    return None
+
+
+def _row(key: str, members: Rows, unit: str, scale: float) -> dict[str, Json]:
+    name, x = json.loads(key)
+    values = [row["value"] for row in members]
+    low, middle, high = min(values), statistics.median(values), max(values)
+    verdicts = Counter(row["verdict"] for row in members if row["verdict"] != _FULL)
+    one = len(members) == 1
+    return {
+        "x": x,
+        "series": name,
+        "n": sum(row["n"] for row in members),
+        "verdict": verdicts.most_common(1)[0][0] if verdicts else _FULL,
+        "shown": quantity(middle / scale, unit),
+        "range": " to ".join(quantity(each / scale, unit) for each in (low, high)),
+        "value": middle,
+        "low": None if one else low,
+        "high": None if one else high,
+    }
