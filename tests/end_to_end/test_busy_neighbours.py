@@ -1,4 +1,4 @@
-"""A run beside busy strangers is CONTAMINATED; the same run without them is not.
+"""A run beside busy strangers, or under a CPU limit, is CONTAMINATED; without them it is not.
 
 Other work on this machine can't be forbidden, so that only the disturbed run is really run. The
 undisturbed one is made of its samples: the strangers' time is taken out of them.
@@ -10,12 +10,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from path import compiled, records, run_script
 
 from specc.collate.pipeline import collate_data
@@ -64,6 +66,31 @@ def busy_strangers(count: int) -> Iterator[None]:
             loop.stdout.close()
 
 
+@contextmanager
+def a_fifth_of_a_cpu() -> Iterator[Path]:
+    """Make a control group that may use a fifth of a CPU; the file that takes processes into it."""
+    groups = Path("/sys/fs/cgroup")
+    first = groups / "cpu"
+    folder = (first if first.is_dir() else groups) / f"specc-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+        if first.is_dir():
+            (folder / "cpu.cfs_quota_us").write_text("20000")
+        else:
+            (folder / "cpu.max").write_text("20000 100000")
+    except OSError as error:
+        if folder.is_dir():
+            folder.rmdir()
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        yield folder / "cgroup.procs"
+    finally:
+        end = time.monotonic() + 10
+        while (folder / "cgroup.procs").read_text() and time.monotonic() < end:
+            time.sleep(0.05)
+        folder.rmdir()
+
+
 def judged(bundle: Path, out: Path) -> dict[str, Any]:
     found: dict[str, Any] = collate_data([bundle], out).summary["cells"][0]["metrics"]["rounds"]
     return found
@@ -96,3 +123,16 @@ def test_busy_strangers_contaminate_and_their_absence_does_not(tmp_path: Path) -
         row["cpu_util_pct"] = min(100.0, 100 * own_s / seconds / cpus + 2)
     samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert judged(bundle, tmp_path / "alone")["verdict"] != "CONTAMINATED"
+
+
+def test_a_cpu_limit_that_stops_the_work_is_named(tmp_path: Path) -> None:
+    bundle = compiled(tmp_path, SPEC)
+    with a_fifth_of_a_cpu() as processes:
+        enter = f"echo $$ > {processes} && exec bash job.sbatch --here"
+        ended = subprocess.run(
+            ["bash", "-c", enter], cwd=bundle, capture_output=True, text=True, timeout=120
+        )
+    assert ended.returncode == 0, ended.stderr
+    limited = judged(bundle, tmp_path / "out")
+    assert limited["verdict"] == "CONTAMINATED"
+    assert "the CPU limit of the control group stopped the job in" in limited["verdict_reason"]
