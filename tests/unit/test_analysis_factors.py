@@ -12,6 +12,7 @@ from specc.analysis.client import ClientLoad, client_limited
 from specc.analysis.factors import node_effects, order_effect
 from specc.analysis.multiplicity import differ, holm
 from specc.analysis.order_statistics import within_run
+from specc.analysis.outliers import outlier_flags
 
 
 def a_study(*, nodes: int = 2, jobs: int = 6, points: int = 5, node: float = 0.2) -> Any:
@@ -110,6 +111,14 @@ def test_dependent_values_have_wider_bounds() -> None:
     assert alone is not None
     assert together is not None
     assert together[1] - together[0] > 2.5 * (alone[1] - alone[0])
+
+
+def test_outliers_are_those_of_the_median_absolute_deviation_of_scipy() -> None:
+    values = np.random.default_rng(4).standard_t(2, 500)
+    away = np.abs(values - np.median(values))
+    expected = away > 5 * stats.median_abs_deviation(values, scale="normal")
+    assert outlier_flags(values) == expected.tolist()
+    assert 0 < expected.sum() < 100
 
 
 def test_holm_equals_the_textbook() -> None:

@@ -13,6 +13,7 @@ from results import ABundle, a_bundle, metric
 from scipy import stats
 
 from specc.collate.pipeline import collate_data
+from specc.reporting.sections import influences
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,6 +113,13 @@ def test_a_slow_node_is_flagged_with_its_effect(tmp_path: Path) -> None:
     assert found["node-2"]["text"].startswith("node-2: +")
     assert (found["node-1"]["jobs"], found["node-1"]["cells"]) == (3, ["c0001", "c0002", "c0003"])
     assert summary["cells"][0]["hosts"] == ["node-1", "node-2"]
+
+
+def test_a_report_warns_of_a_slow_node(tmp_path: Path) -> None:
+    summary = summary_of(on_nodes(tmp_path, slow=1.2), tmp_path / "out")
+    told = influences.warnings(summary)
+    assert len(told) == 1
+    assert told[0].startswith("t depends on more than the point: node-1: -")
 
 
 def test_equal_nodes_are_not_flagged(tmp_path: Path) -> None:

@@ -241,6 +241,28 @@ def test_a_disturbed_number_is_compared_with_a_warning() -> None:
     assert found.text.endswith("more than chance. Read with care: c1 is CONTAMINATED.")
 
 
+def test_points_measured_on_different_nodes_are_compared_with_a_warning() -> None:
+    summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
+    for cell, hosts in zip(summary["cells"], (["n1"], ["n2", "n3"]), strict=True):
+        cell["hosts"] = hosts
+    found = sentences.best_and_worst(summary, METRIC)
+    assert found is not None
+    assert found.text.endswith("Read with care: they ran on different nodes (n1 and n2, n3).")
+
+
+def test_a_job_that_slows_all_its_points_hides_no_difference() -> None:
+    """Paired by repetition, 2 % is proven although jobs differ by 40 %."""
+    summary = a_summary((1, 0.9, 1.1), (1.02, 0.9, 1.1))
+    summary["design"] = {"repetitions": {"block": "job"}}
+    for cell, factor in zip(summary["cells"], (1.0, 1.02), strict=True):
+        runs = [factor * job for job in (0.8, 1.0, 1.2)]
+        runs[1] *= 1.0001
+        cell["metrics"]["t"].update(run_values=runs, run_repetitions=[0, 1, 2])
+    assert sentences.headline(summary, METRIC) == "Time is lowest at n 0: 1 s (worst: 1.02 s)"
+    summary["design"]["repetitions"]["block"] = "none"
+    assert "no single best" in (sentences.headline(summary, METRIC) or "")
+
+
 def test_a_factor_that_no_float_holds_is_left_out() -> None:
     text = text_of((1e-300, 0.9e-300, 1.1e-300), (1e300, 0.9e300, 1.1e300))
     assert "factor" not in text

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from specc.model import Json
 from specc.reporting.incident_tables import sharing_warnings
 from specc.reporting.papers import told
+from specc.reporting.sections import influences
 
 _MOST_HOSTS = 3
 
@@ -75,6 +76,7 @@ def warnings(summary: Mapping[str, Json]) -> list[str]:
     }
     found += [f"Environment {name} is not pinned." for name in sorted(environments)]
     found += sharing_warnings(summary)
+    found += influences.warnings(summary)
     if summary["damage"]:
         found.append(f"{_places(len(summary['damage']))} left out; see Completeness.")
     if summary["torn"]["lines"]:

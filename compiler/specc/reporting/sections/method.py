@@ -19,7 +19,30 @@ _COMMON = (
         "Percentiles",
         "Exact and linear, over the pooled samples of all repetitions of a point. A percentile is "
         "refused where fewer independent samples stand behind it than a 95 % bound needs: "
-        "5 for p50, 29 for p90, 59 for p95, 299 for p99.",
+        "5 for p50, 29 for p90, 59 for p95, 299 for p99, 2,995 for p99.9; dependent samples count "
+        "for what they are worth (Geyer 1992). Intervals of percentiles are over repetitions, from "
+        "each one's own percentile.",
+    ),
+    (
+        "Steadiness",
+        "Each run is searched for a warm-up (MSER-5), a drift and a change of level. It is "
+        "NOT_STEADY where one is larger than 5 % and more than chance makes of values that depend "
+        "on each other this much (1 %), or where three or more repetitions drift together.",
+    ),
+    (
+        "Comparing points",
+        "A point is called the best only if it differs from each other point by more than chance: "
+        "t tests on logarithms, paired where a job held a whole repetition, 5 % over all "
+        "comparisons (Holm).",
+    ),
+    (
+        "Nodes and order",
+        "Where repetitions ran on several nodes, the effect of each is estimated with jobs as its "
+        "replicates; the change over the places of a job likewise. Both are flagged at 1 %.",
+    ),
+    (
+        "Outliers",
+        "Values more than 5 robust deviations from the median are counted, never dropped.",
     ),
     (
         "What counts",
