@@ -63,7 +63,7 @@ def _seen(source: Source, shape: str, runs: Iterable[Run]) -> _Seen:
         for launch in run.launches:
             if (run.path, launch.folder.launch) in seen.launches and launch.info is not None:
                 for gpu in launch.info["hardware"].get("gpus") or ():
-                    if gpu.get("memory_bytes"):
+                    if gpu.get("uuid") and isinstance(gpu.get("memory_bytes"), int):
                         seen.gpu_bytes[gpu["uuid"]] = int(gpu["memory_bytes"])
     return seen
 

@@ -54,7 +54,8 @@ def boolean(value: Any) -> Optional[str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    # 1e999 is JSON, and read as infinity: what is less itself is 0 only where it is finite
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value - value == 0
 
 
 def number(value: Any) -> Optional[str]:

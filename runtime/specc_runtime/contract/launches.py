@@ -38,6 +38,16 @@ _DEEPEST = 3
 PIN = matching(
     r"(sha256|tree):[0-9a-f]{64}|size:[0-9]+", "sha256:, tree: or size: and what was found"
 )
+_ANY_MAP = map_of(anything)
+_HARDWARE = record(
+    {},
+    {
+        "cpu": _ANY_MAP,
+        "memory": _ANY_MAP,
+        "gpus": list_of(_ANY_MAP),
+        "unavailable": list_of(_ANY_MAP),
+    },
+)
 check_launch = record(
     {
         "schema_version": integer,
@@ -68,7 +78,7 @@ check_launch = record(
                 "modules": list_of(text),
             },
         ),
-        "hardware": map_of(anything),
+        "hardware": _HARDWARE,
         "bundle_verified": one_of("full", "stamped"),
     },
     {
