@@ -42,7 +42,8 @@ def bottlenecks(
     """
     settings = _settings(study)
     limits, metrics = settings["thresholds"], settings["metrics"]
-    uses = _with_slurm(_uses(study, windows, samples), study.tasks, slurm)
+    members = cell_members(study.tasks)
+    uses = _with_slurm(_uses(study, members, windows, samples), study.tasks, members, slurm)
     cells = {cell["cell"]: cell for cell in summary["cells"]}
     levels = {
         name: _level(cell, uses[name], metrics)
@@ -67,7 +68,10 @@ def _settings(study: Study) -> dict[str, Json]:
 
 
 def _uses(
-    study: Study, windows: Iterable[Window], samples: Mapping[tuple[str, str], Samples]
+    study: Study,
+    members: Mapping[str, Sequence[int]],
+    windows: Iterable[Window],
+    samples: Mapping[tuple[str, str], Samples],
 ) -> dict[str, Use]:
     """Return what the completed tasks of each cell used; what ended for memory is counted."""
     timed: dict[int, list[Window]] = defaultdict(list)
@@ -75,7 +79,7 @@ def _uses(
         timed[window.task].append(window)
     launches = {launch_name(one): one for one in study.launches}
     found = {}
-    for cell, places in cell_members(study.tasks).items():
+    for cell, places in members.items():
         each = []
         for place in places:
             task = study.tasks[place]
@@ -95,11 +99,14 @@ def _uses(
 def _with_slurm(
     uses: Mapping[str, Use],
     tasks: Sequence[TaskResult],
+    members: Mapping[str, Sequence[int]],
     slurm: Sequence[Mapping[str, Json]],
 ) -> dict[str, tuple[Use, frozenset[str]]]:
     """Fill gaps from Slurm's words where a whole job measured one cell alone."""
+    if not slurm:
+        return {cell: (use, frozenset()) for cell, use in uses.items()}
     owners: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for cell, places in cell_members(tasks).items():
+    for cell, places in members.items():
         for task in (tasks[place] for place in places):
             if task.launch is not None:
                 owners[task.bundle_id, task.run_id, task.launch.split("/")[0]].add(cell)

@@ -46,6 +46,10 @@ SAMPLED = frozenset(
     {*_COUNTER, "cpu_util_pct", "host_memory_pct", "gpu_util_pct", "gpu_capped_pct"}
     | {"gpu_power_pct", "gpu_memory_pct"}
 )
+_WITH_GPU = tuple(one.name for one in STATISTICS if one.name in SAMPLED)
+_WITHOUT_GPU = tuple(
+    one.name for one in STATISTICS if one.name in SAMPLED and one.resource not in _GPU
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +72,8 @@ def use_of(
 
     windows: of the task.   samples: of its launch; None without any.   launch: its launch.json.
     """
-    absent = _GPU if not task.gpu else frozenset[str]()
-    wanted = [one.name for one in STATISTICS if one.name in SAMPLED and one.resource not in absent]
+    absent = frozenset[str]() if task.gpu else _GPU
+    wanted = _WITH_GPU if task.gpu else _WITHOUT_GPU
     mine = [window for window in windows if window.attempt == task.attempt]
     if samples is None or not mine:
         reason = "nothing was sampled" if samples is None else "when it was timed is not recorded"
