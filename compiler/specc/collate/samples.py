@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -19,11 +20,15 @@ from specc.analysis.dependence import effective_samples
 from specc.analysis.order_statistics import within_run
 from specc.analysis.outliers import count_outliers
 from specc.analysis.percentiles import describe, percentile
+from specc.analysis.sorted_runs import count_outliers_of_runs, describe_runs
 from specc.analysis.steadiness import Steadiness, examine
+from specc.collate.kept import Kept
 from specc.kinds.base import Measurement
 
 Values = NDArray[np.float64]
 _Key = tuple[int, str]
+_TOGETHER = 500_000
+"""More values are not put together into one array."""
 LARGEST = 1e140
 """Squares of larger numbers leave no finite float."""
 
@@ -103,9 +108,13 @@ class Sampled:
         keys = [key for task in tasks if (key := (task, metric)) in self._runs]
         if not keys:
             return None
-        values = np.concatenate([self._ordered[key] for key in keys])
+        runs = [self._ordered[key] for key in keys]
         worth = sum(self._runs[key].effective_n for key in keys)
-        found = describe(values, effective_n=worth)
+        if sum(map(len, runs)) > _TOGETHER:
+            found, outliers = describe_runs(runs, effective_n=worth), count_outliers_of_runs(runs)
+        else:
+            values = np.concatenate(runs)
+            found, outliers = describe(values, effective_n=worth), count_outliers(values)
         return CellSamples(
             n=found.n,
             effective_n=worth,
@@ -114,7 +123,7 @@ class Sampled:
             max=found.max,
             percentiles=found.percentiles,
             refused=found.refused,
-            outliers=count_outliers(values),
+            outliers=outliers,
         )
 
 
@@ -126,15 +135,31 @@ def sampled(batches: Iterable[Mapping[str, pl.LazyFrame]]) -> Sampled:
     runs: dict[_Key, RunSamples] = {}
     ordered: dict[_Key, Values] = {}
     beyond: set[_Key] = set()
-    each = ((name, frame) for samples in batches for name, frame in samples.items())
-    for metric, frame in each:
-        for task, values, sequence in _by_task(frame):
-            if _reckonable(values) and (sequence is None or _reckonable(sequence)):
-                runs[task, metric] = _of_run(values, sequence)
-                ordered[task, metric] = np.sort(values)
-            else:
-                beyond.add((task, metric))
+    with Kept() as kept, ThreadPoolExecutor(2) as pool:
+        for samples in batches:
+            for metric, frame in samples.items():
+                table = frame.collect()
+                # numpy lets go of the interpreter while it works; few values take no time
+                each = pool.map if table.height > _TOGETHER else map
+                for task, found in each(_described, _by_task(table)):
+                    if found is None:
+                        beyond.add((task, metric))
+                    else:
+                        runs[task, metric] = found[0]
+                        ordered[task, metric] = kept.keep(found[1])
     return Sampled(runs, ordered, beyond)
+
+
+_Run = tuple[int, Values, Values | None]
+
+
+def _described(run: _Run) -> tuple[int, tuple[RunSamples, Values] | None]:
+    """Return a run's task, what its values look like, and the values in order."""
+    task, values, sequence = run
+    if not _reckonable(values) or not (sequence is None or _reckonable(sequence)):
+        return task, None
+    ordered = np.sort(values)
+    return task, (_of_run(ordered, sequence), ordered)
 
 
 def _reckonable(values: Values) -> bool:
@@ -142,21 +167,20 @@ def _reckonable(values: Values) -> bool:
     return bool(np.max(np.abs(values)) < LARGEST)
 
 
-def _by_task(frame: pl.LazyFrame) -> Iterator[tuple[int, Values, Values | None]]:
-    table = frame.collect()
+def _by_task(table: pl.DataFrame) -> Iterator[_Run]:
     for (task,), group in table.group_by("task", maintain_order=True):
         values = group["value"].to_numpy().astype(np.float64)
         sequence = group["sequence"].to_numpy() if "sequence" in group.columns else None
         yield cast(int, task), values, sequence
 
 
-def _of_run(values: Values, sequence: Values | None) -> RunSamples:
-    worth = float(len(values)) if sequence is None else effective_samples(sequence)
-    found = describe(values, effective_n=worth)
+def _of_run(ordered: Values, sequence: Values | None) -> RunSamples:
+    worth = float(len(ordered)) if sequence is None else effective_samples(sequence)
+    found = describe(ordered, effective_n=worth)
     return RunSamples(
         n=found.n,
         effective_n=worth,
-        median=percentile(np.sort(values), 50),
+        median=percentile(ordered, 50),
         avg=cast(float, found.avg),
         min=cast(float, found.min),
         max=cast(float, found.max),
