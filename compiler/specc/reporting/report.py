@@ -33,6 +33,7 @@ from specc.reporting.sections import (
     limits,
     method,
     nodes,
+    percentile_table,
     saturation,
     whole,
 )
@@ -130,6 +131,11 @@ def _results(summary: Mapping[str, Json]) -> dict[str, Any]:
         ),
         "distributions": titled(
             tabulate.distributions(summary), "Distributions", "tables/cells.csv"
+        ),
+        "percentiles": titled(
+            percentile_table.percentiles(summary),
+            "Percentiles with intervals over repetitions",
+            "summary.json",
         ),
         "details": titled(tabulate.details(summary), "Details of each point", "summary.json"),
         "doubts": titled(

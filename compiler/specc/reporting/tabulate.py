@@ -57,14 +57,16 @@ def _axis_entry(value: Json) -> dict[str, Json]:
     return entry(text, sort=value if is_number(value) else text)
 
 
-def _axis_columns(summary: Mapping[str, Json]) -> list[Json]:
+def axis_columns(summary: Mapping[str, Json]) -> list[Json]:
+    """Return one column for each axis of the study."""
     return [
         column(name.replace("_", " "), numeric=all(map(is_number, values)))
         for name, values in summary["axes"].items()
     ]
 
 
-def _points(summary: Mapping[str, Json], cell: Mapping[str, Json]) -> list[Json]:
+def points(summary: Mapping[str, Json], cell: Mapping[str, Json]) -> list[Json]:
+    """Return the entries of a cell in these columns."""
     return [_axis_entry(cell["axes"].get(name, DASH)) for name in summary["axes"]]
 
 
@@ -72,10 +74,10 @@ def results(summary: Mapping[str, Json]) -> Table:
     """Return one row for each cell: axes, every metric with its interval, verdict, trace."""
     shown = summary["metrics"]
     columns = [
-        *_axis_columns(summary),
+        *axis_columns(summary),
         column("verdict"),
         column("n", note="completed repetitions", numeric=True),
-        *(column(_head(m), note=m["definition"], numeric=True) for m in shown),
+        *(column(head(m), note=m["definition"], numeric=True) for m in shown),
         column("trace", note="cell, run, condition"),
     ]
     rows = []
@@ -95,11 +97,12 @@ def results(summary: Mapping[str, Json]) -> Table:
             note=cured_text(cures),
             kind=CURED if cures else "",
         )
-        rows.append([*_points(summary, cell), verdict, count, *values, entry(trace, kind="trace")])
+        rows.append([*points(summary, cell), verdict, count, *values, entry(trace, kind="trace")])
     return with_notes(table(columns, rows))
 
 
-def _head(metric: Mapping[str, Json]) -> str:
+def head(metric: Mapping[str, Json]) -> str:
+    """Return how a column of a metric is headed: "Latency [ms]"."""
     unit = metric["unit"]
     named = unit not in ("", "B", DIMENSIONLESS)
     return f"{metric['label']} [{unit}]" if named else str(metric["label"])
@@ -123,16 +126,17 @@ def _value(metric: Mapping[str, Json] | None) -> dict[str, Json]:
 
 def distributions(summary: Mapping[str, Json]) -> Table:
     """Return one row for each metric of each cell that has single samples behind it."""
-    names = ("avg", "min", "p50", "p90", "p95", "p99", "max")
+    levels = ("p50", "p90", "p95", "p99", "p99.9")
+    names = ("avg", "min", *levels, "max")
     columns = [
-        *_axis_columns(summary),
+        *axis_columns(summary),
         column("metric"),
         *(column(name, numeric=True) for name in names),
         column("samples", numeric=True),
         column("independent", note="effective samples after autocorrelation", numeric=True),
         column("outliers", note="flagged, never dropped", numeric=True),
     ]
-    labels = {m["name"]: _head(m) for m in summary["metrics"]}
+    labels = {m["name"]: head(m) for m in summary["metrics"]}
     rows = []
     for cell in summary["cells"]:
         for name, metric in cell["metrics"].items():
@@ -140,7 +144,7 @@ def distributions(summary: Mapping[str, Json]) -> Table:
                 continue
             numbers = [
                 entry(DASH, sort="", note=found["refused"].get(key, ""), kind="missing")
-                if found[key] is None
+                if found.get(key) is None
                 else entry(number(found[key]), sort=found[key])
                 for key in names
             ]
@@ -148,7 +152,7 @@ def distributions(summary: Mapping[str, Json]) -> Table:
                 entry(number(found[key]), sort=found[key])
                 for key in ("samples", "effective_samples", "outliers")
             ]
-            rows.append([*_points(summary, cell), entry(labels[name]), *numbers, *counts])
+            rows.append([*points(summary, cell), entry(labels[name]), *numbers, *counts])
     return with_notes(table(columns, rows))
 
 
@@ -162,9 +166,9 @@ def details(summary: Mapping[str, Json]) -> Table:
             if not isinstance(value, dict | list) and name not in summary["axes"]
         )
     )
-    columns = [*_axis_columns(summary), *(column(n.replace("_", " ")) for n in names)]
+    columns = [*axis_columns(summary), *(column(n.replace("_", " ")) for n in names)]
     rows = [
-        [*_points(summary, cell), *(_detail(cell["details"].get(name)) for name in names)]
+        [*points(summary, cell), *(_detail(cell["details"].get(name)) for name in names)]
         for cell in summary["cells"]
         if cell["details"]
     ]
