@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specc.kinds.axes import axis_title
 from specc.kinds.base import Figure
-from specc.kinds.sentences import axis_title, interval
+from specc.kinds.command.report import figures
+from specc.kinds.sentences import interval
 from specc.reporting import marks, themes
 from specc.reporting.drawings import framed, themed_svg_png
 from specc.reporting.figures import drawing
@@ -204,6 +206,21 @@ def test_an_axis_of_few_values_stays_as_lines_where_others_are_folded():
     assert [(row["series"], row["value"]) for row in rows if row["x"] == 1] == [
         ("left", 3.5),
         ("right", 10.0),
+    ]
+
+
+def test_a_spec_chooses_axes_and_metrics_of_its_plots():
+    summary = a_summary((1, 2), algos=2)
+    metrics = [
+        {"name": name, "label": name, "unit": "s", "better": "lower"}
+        for name in ("a.b", "a_b", "time_s")
+    ]
+    report = {"x": "algo", "metrics": ["a_b", "time_s", "a.b"]}
+    chosen = figures({**summary, "metrics": metrics, "design": {"analysis": {"report": report}}})
+    assert [(one.name, one.x, one.colour) for one in chosen] == [
+        ("a_b", "algo", ("size",)),
+        ("time_s", "algo", ("size",)),
+        ("a_b_2", "algo", ("size",)),
     ]
 
 

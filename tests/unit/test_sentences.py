@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from specc.kinds import sentences
+from specc.kinds import rankings, sentences
+from specc.kinds.axes import axes_to_draw, is_geometric
 
 
 @pytest.mark.parametrize(
@@ -84,15 +85,15 @@ def test_counted_bytes_get_a_decimal_prefix(value: float | None, text: str) -> N
 
 def test_the_x_axis_is_the_first_numeric_one_that_varies():
     axes = {"algo": ["a", "b"], "fixed": [1], "size": [1, 2], "seed": [0, 1]}
-    assert sentences.axes_to_draw(axes) == ("size", ("algo", "seed"))
+    assert axes_to_draw(axes) == ("size", ("algo", "seed"))
 
 
 def test_without_a_numeric_axis_words_go_on_the_x_side():
-    assert sentences.axes_to_draw({"algo": ["a", "b"]}) == ("algo", ())
+    assert axes_to_draw({"algo": ["a", "b"]}) == ("algo", ())
 
 
 def test_without_axes_there_is_no_x():
-    assert sentences.axes_to_draw({}) == (None, ())
+    assert axes_to_draw({}) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_without_axes_there_is_no_x():
     ],
 )
 def test_geometric_axes_grow_by_factors(values: list[int], geometric: bool):
-    assert sentences.is_geometric(values) is geometric
+    assert is_geometric(values) is geometric
 
 
 def test_file_names_hold_no_odd_characters():
@@ -132,7 +133,7 @@ def a_value(v: float | None, low: float | None, high: float | None) -> dict[str,
 
 
 def text_of(*values: tuple[float | None, float | None, float | None], better: str = "lower") -> str:
-    found = sentences.best_and_worst(a_summary(*values), {**METRIC, "better": better})
+    found = rankings.best_and_worst(a_summary(*values), {**METRIC, "better": better})
     assert found is not None
     return found.text
 
@@ -168,8 +169,8 @@ def test_points_that_chance_alone_can_order_are_not_ranked():
 
 
 def test_a_title_names_a_point_only_when_it_is_proven_the_best():
-    proven = sentences.headline(a_summary((1, 0.9, 1.1), (2, 1.9, 2.1)), METRIC)
-    open_ = sentences.headline(a_summary((1, 0.9, 1.1), (1.02, 0.9, 1.1)), METRIC)
+    proven = rankings.headline(a_summary((1, 0.9, 1.1), (2, 1.9, 2.1)), METRIC)
+    open_ = rankings.headline(a_summary((1, 0.9, 1.1), (1.02, 0.9, 1.1)), METRIC)
     assert proven == "Time is lowest at n 0: 1 s (worst: 2 s)"
     assert open_ == "Time: from 1 s to 1.02 s, no single best point proven"
 
@@ -202,8 +203,8 @@ def test_the_only_value_is_stated_without_a_comparison():
 
 def test_without_a_value_there_is_no_finding():
     nothing = a_summary((None, None, None))
-    assert sentences.best_and_worst(nothing, METRIC) is None
-    assert sentences.headline(nothing, METRIC) is None
+    assert rankings.best_and_worst(nothing, METRIC) is None
+    assert rankings.headline(nothing, METRIC) is None
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,7 @@ def test_the_same_point_of_two_runs_is_told_apart() -> None:
     summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
     for cell, run in zip(summary["cells"], ("r1", "r2"), strict=True):
         cell.update(axes={"n": 0}, run_id=run, condition_id="c")
-    found = sentences.best_and_worst(summary, METRIC)
+    found = rankings.best_and_worst(summary, METRIC)
     assert found is not None
     assert "at n 0, run r1 and worst with 2 s (1.9 to 2.1, n = 2) at n 0, run r2" in found.text
 
@@ -236,7 +237,7 @@ def test_the_same_point_of_two_runs_is_told_apart() -> None:
 def test_a_disturbed_number_is_compared_with_a_warning() -> None:
     summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
     summary["cells"][1]["metrics"]["t"]["verdict"] = "CONTAMINATED"
-    found = sentences.best_and_worst(summary, METRIC)
+    found = rankings.best_and_worst(summary, METRIC)
     assert found is not None
     assert found.text.endswith("more than chance. Read with care: c1 is CONTAMINATED.")
 
@@ -245,7 +246,7 @@ def test_points_measured_on_different_nodes_are_compared_with_a_warning() -> Non
     summary = a_summary((1, 0.9, 1.1), (2, 1.9, 2.1))
     for cell, hosts in zip(summary["cells"], (["n1"], ["n2", "n3"]), strict=True):
         cell["hosts"] = hosts
-    found = sentences.best_and_worst(summary, METRIC)
+    found = rankings.best_and_worst(summary, METRIC)
     assert found is not None
     assert found.text.endswith("Read with care: they ran on different nodes (n1 and n2, n3).")
 
@@ -258,9 +259,9 @@ def test_a_job_that_slows_all_its_points_hides_no_difference() -> None:
         runs = [factor * job for job in (0.8, 1.0, 1.2)]
         runs[1] *= 1.0001
         cell["metrics"]["t"].update(run_values=runs, run_repetitions=[0, 1, 2])
-    assert sentences.headline(summary, METRIC) == "Time is lowest at n 0: 1 s (worst: 1.02 s)"
+    assert rankings.headline(summary, METRIC) == "Time is lowest at n 0: 1 s (worst: 1.02 s)"
     summary["design"]["repetitions"]["block"] = "none"
-    assert "no single best" in (sentences.headline(summary, METRIC) or "")
+    assert "no single best" in (rankings.headline(summary, METRIC) or "")
 
 
 def test_a_factor_that_no_float_holds_is_left_out() -> None:

@@ -1,36 +1,20 @@
-"""Sentences about numbers that every kind's report needs: who is best, by how much, how surely.
-
-Pure. A claim is made only where the repetitions prove it, corrected for how many points were
-compared; otherwise the sentence says that the data can't tell.
-"""
+"""Words for numbers and points that every kind's report needs. Pure."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from specc.kinds import claims
-from specc.kinds.base import Finding
-from specc.kinds.claims import Ranking, rank
 from specc.model import Json
 
 Cell = Mapping[str, Json]
 with_value = claims.with_value
-_MOST_NAMED = 3
-_DOUBTFUL = ("CONTAMINATED", "CLIENT_LIMITED", "NOT_STEADY")
 _BIG = {6: "M", 9: "G", 12: "T"}
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _RATE = re.compile("([kMGT]?)(B/s|bit/s|Hz|FLOP/s)")
 """Units whose decimal prefix may change with the value."""
-_AXIS_UNITS = {
-    **{unit.lower(): unit for unit in ("s", "ms", "ns", "min", "h", "Hz", "MHz", "GHz", "W", "J")},
-    **{unit.lower(): unit for unit in ("B", "KiB", "MiB", "GiB", "kB", "MB", "GB", "GBps")},
-    **{"us": "µs", "bytes": "bytes", "pct": "%", "percent": "%", "rps": "requests/s"},
-    **{"qps": "queries/s", "samples": "samples", "tokens": "tokens", "watts": "W"},
-}
-"""What the last word of an axis's name says of its unit."""
 _UNSEEN = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufffe\\uffff]"
 )
@@ -38,33 +22,9 @@ _UNSEEN = re.compile(
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def axes_to_draw(axes: Mapping[str, Sequence[Json]]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the axis for the x side (the first numeric one with two values) and the others."""
-    varied = [name for name, values in axes.items() if len(values) > 1]
-    numeric = [name for name in varied if all(is_number(v) for v in axes[name])]
-    x = next(iter(numeric or varied or list(axes)), None)
-    return x, tuple(name for name in varied if name != x)
-
-
 def is_number(value: Json) -> bool:
     """Tell whether a JSON value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def is_geometric(values: Sequence[Json]) -> bool:
-    """Tell whether values grow by factors (1, 2, 4, 8) rather than by steps."""
-    numbers = sorted(v for v in values if is_number(v))
-    if len(numbers) < 3 or numbers[0] <= 0:
-        return False
-    ratios = [b / a for a, b in itertools.pairwise(numbers)]
-    return bool(min(ratios) >= 1.5)
-
-
-def axis_title(name: str) -> str:
-    """Return an axis's name in words, with the unit that it ends in: "timeout_s", "timeout [s]"."""
-    words, _, last = name.rpartition("_")
-    unit = _AXIS_UNITS.get(last.lower())
-    return f"{words} [{unit}]".replace("_", " ") if words and unit else name.replace("_", " ")
 
 
 def file_name(text: str) -> str:
@@ -171,127 +131,20 @@ def place(summary: Mapping[str, Json], cell: Cell) -> str:
     return text
 
 
-def extremes(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> tuple[Cell, Cell] | None:
-    """Return the best and the worst cell (lowest and highest when neither is better)."""
-    found = rank(summary, metric)
-    return None if found is None else (found.ordered[0], found.ordered[-1])
-
-
-def headline(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> str | None:
-    """Return what a plot of this metric shows, in one line; None without a value.
-
-    A best point is named only where the repetitions prove it.
-    """
-    found = rank(summary, metric)
-    if found is None:
-        only = with_value(summary, metric["name"])
-        return f"{metric['label']} is {_value(only[0], metric)} at the only point" if only else None
-    best, worst = (_value(found.ordered[place], metric) for place in (0, -1))
-    label = str(metric["label"])
-    if best == worst:
-        return f"{label} is {best} at every point"
-    word = {"lower": "lowest", "higher": "highest"}.get(metric["better"])
-    if word is None:
-        return f"{label}: from {best} to {worst}"
-    if found.best is None:
-        return f"{label}: from {best} to {worst}, no single best point proven"
-    return f"{label} is {word} at {place(summary, found.best)}: {best} (worst: {worst})"
-
-
-def best_and_worst(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
-    """Return a finding on the best and worst point of a metric; None without a value.
-
-    A point is called the best only where the repetitions prove it; see `claims.rank`.
-    """
-    found = rank(summary, metric)
-    if found is None:
-        return _only_value(summary, metric)
-    best, worst = found.ordered[0], found.ordered[-1]
-    name, cells = metric["name"], (best["cell"], worst["cell"])
-    if _value(best, metric) == _value(worst, metric):
-        text = f"{metric['label']} is {_value(best, metric)} at every point that has a value."
-        return Finding(title=str(metric["label"]), text=text, cells=cells)
-    low, high = sorted(c["metrics"][name]["value"] for c in (best, worst))
-    ratio = high / low if low > 0 else math.inf
-    factor = f", a factor of {times(ratio)}" if math.isfinite(ratio) else ""
-    first = f"{spread(best, metric)} at {place(summary, best)}"
-    last = f"{spread(worst, metric)} at {place(summary, worst)}"
-    named = metric["better"] != "none" and found.best is not None
-    verb, joint = ("is best with", "and worst with") if named else ("ranges from", "to")
-    sure = _how_sure(summary, metric, found)
-    text = f"{metric['label']} {verb} {first} {joint} {last}{factor}. {sure}"
-    text += _doubts((best, worst), name)
-    return Finding(title=str(metric["label"]), text=text, cells=cells)
-
-
-def _how_sure(summary: Mapping[str, Json], metric: Mapping[str, Json], found: Ranking) -> str:
-    """Say which part of a ranking is more than chance; every claim is corrected for its number."""
-    count = len(found.ordered)
-    if not found.repeated:
-        return "Without repetitions there is no interval, so the difference may be chance."
-    between = "their difference" if count == 2 else "the difference between these two"
-    if not found.apart:
-        text = f"{between} may be chance."
-    elif count == 2:
-        return "Their difference is more than chance."
-    else:
-        text = f"{between} is more than chance."
-    text = text[0].upper() + text[1:]
-    if count == 2 or metric["better"] == "none":
-        return text
-    if found.best is not None:
-        return f"It beats each of the {count - 1} others by more than chance."
-    if len(found.rivals) == count - 1:
-        return f"{text} No point is proven better than another."
-    return f"{text} No point is proven the best: {rivals(summary, found)} may be as good."
-
-
-def rivals(summary: Mapping[str, Json], found: Ranking) -> str:
-    """Return the points that may be as good as the first, three of them by name."""
-    named = "; ".join(place(summary, cell) for cell in found.rivals[:_MOST_NAMED])
-    more = len(found.rivals) - _MOST_NAMED
-    return f"{named} and {more} more" if more > 0 else named
-
-
-def _doubts(cells: Sequence[Cell], metric: str) -> str:
-    """Return a warning that names the cells whose number is disturbed or still moving, and whether
-    the machine could be what makes the difference.
-    """
-    doubted = [
-        f"{cell['cell']} is {verdict}"
-        for cell in cells
-        if (verdict := cell["metrics"][metric].get("verdict")) in _DOUBTFUL
-    ]
-    hosts = [cell.get("hosts") or [] for cell in cells]
-    if all(hosts) and not set(hosts[0]).intersection(*hosts[1:]):
-        doubted.append(f"they ran on different nodes ({' and '.join(map(', '.join, hosts))})")
-    return f" Read with care: {'; '.join(doubted)}." if doubted else ""
-
-
-def _only_value(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Finding | None:
-    cells = with_value(summary, metric["name"])
-    if not cells:
-        return None
-    where = place(summary, cells[0])
-    alone = ", which alone has a value" if len(summary["cells"]) > 1 else ""
-    text = f"{metric['label']} is {spread(cells[0], metric)} at {where}{alone}."
-    return Finding(title=str(metric["label"]), text=text, cells=(cells[0]["cell"],))
-
-
 def spread(cell: Cell, metric: Mapping[str, Json]) -> str:
     """Return a value with its interval: "12.3 ms (11.9 to 12.8, n = 5)".
 
     The unit stands once where all three have the same one.
     """
     value = cell["metrics"][metric["name"]]
-    shown = _value(cell, metric)
+    centre = shown(cell, metric)
     if value["low"] is None:
-        return f"{shown} (n = {value['n']})"
+        return f"{centre} (n = {value['n']})"
     low, high = (quantity(value[k], metric["unit"]) for k in ("low", "high"))
-    units = {_unit_in(text, metric["unit"]) for text in (shown, low, high)}
+    units = {_unit_in(text, metric["unit"]) for text in (centre, low, high)}
     if len(units) == 1:
         low, high = (text.removesuffix(f" {unit}") for text in (low, high) for unit in units)
-    return f"{shown} ({low} to {high}, n = {value['n']})"
+    return f"{centre} ({low} to {high}, n = {value['n']})"
 
 
 def interval(value: Mapping[str, Json]) -> str:
@@ -311,5 +164,6 @@ def _unit_in(text: str, unit: str) -> str:
     return "" if bare else unit if text.endswith(f" {unit}") else text.rpartition(" ")[2]
 
 
-def _value(cell: Cell, metric: Mapping[str, Json]) -> str:
+def shown(cell: Cell, metric: Mapping[str, Json]) -> str:
+    """Return the value of a metric at a point with its unit."""
     return quantity(cell["metrics"][metric["name"]]["value"], metric["unit"])

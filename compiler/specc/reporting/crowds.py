@@ -9,7 +9,9 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from specc.kinds.base import Figure
 from specc.kinds.sentences import quantity
 from specc.model import Json
 
@@ -24,11 +26,12 @@ def is_crowd(rows: Rows) -> bool:
     return len({row["series"] for row in rows}) > MOST_LINES
 
 
-def folded(rows: Rows, axes: Sequence[str], unit: str, scale: float) -> tuple[list[Json], str]:
-    """Return one row for each x and line that is left, and the caption of such a plot.
+def folded(figure: Figure, rows: Rows, unit: str) -> tuple[Figure, list[Json], str]:
+    """Return the figure with the axis that stays as lines, a row for each x of them, the caption.
 
-    rows: each with `parts`, its values of `axes`.   unit, scale: of the metric, see Figure.
+    rows: each with `parts`, its values of the figure's colour axes.   unit: of the metric.
     """
+    axes, scale = figure.colour, figure.scale
     kept = _kept_axis(rows, axes)
     groups: dict[str, list[Mapping[str, Json]]] = {}
     for row in rows:
@@ -42,7 +45,7 @@ def folded(rows: Rows, axes: Sequence[str], unit: str, scale: float) -> tuple[li
         "each; bands or bars: from the least to the greatest of them. Each point stands in "
         "tables/cells.csv."
     )
-    return made, caption
+    return replace(figure, colour=() if kept is None else (axes[kept],)), made, caption
 
 
 def _kept_axis(rows: Rows, axes: Sequence[str]) -> int | None:

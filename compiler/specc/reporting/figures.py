@@ -48,7 +48,7 @@ def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:
         )
     caption = _caption(rows, banded=marks.banded(figure, rows))
     if crowds.is_crowd(rows):
-        rows, caption = crowds.folded(rows, figure.colour, _unit(figure, summary), figure.scale)
+        figure, rows, caption = crowds.folded(figure, rows, _unit(figure, summary))
     document = framed(
         marks.chart(figure, rows, summary["axes"].get(figure.x or "", [])),
         figure.subject,

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from specc.kinds.axes import is_geometric
 from specc.kinds.base import Figure
 from specc.kinds.sentences import (
     file_name,
     interval,
-    is_geometric,
     number,
     plot_unit,
     point,

@@ -11,8 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from specc.kinds.axes import axis_title
 from specc.kinds.base import Figure
-from specc.kinds.sentences import axis_title, is_number
+from specc.kinds.sentences import is_number
 from specc.model import Json
 from specc.reporting import themes
 
@@ -31,6 +32,8 @@ _MOST_MARKS = 12
 """An axis with no more values than this has each of them as a label."""
 _MOST_BARS = 8
 """A line with more values than this has a band; below, a bar at each of them."""
+_MANY, _POINT, _SMALL_POINT = 30, 64, 20
+"""Points of a line with more values than this are smaller, or they would hide it [px²]."""
 _MOST_WORDS = 40
 _LEVEL_LETTERS = 60
 _LEGEND_LETTERS = 80
@@ -66,13 +69,14 @@ def chart(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.LayerChart:
     points = base.encode(
         shape=_named(alt.Shape("series:N"), figure, names), tooltip=_tooltip(figure, rows)
     )
+    size = _POINT if len({row["x"] for row in rows}) <= _MANY else _SMALL_POINT
     full = points.transform_filter(f"datum.verdict === '{FULL}'")
     hollow = points.transform_filter(f"datum.verdict !== '{FULL}'")
     return alt.layer(
         spread,
         *(_lines(base, names) if numeric else ()),
-        full.mark_point(filled=True, size=64, opacity=1),
-        hollow.mark_point(filled=False, size=64, opacity=1, strokeWidth=2),
+        full.mark_point(filled=True, size=size, opacity=1),
+        hollow.mark_point(filled=False, size=size, opacity=1, strokeWidth=2),
     )
 
 
@@ -152,7 +156,7 @@ def _number_axis(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.X:
         scale = alt.Scale(type="log", base=2, domain=[min(values), max(values)], padding=20)
         title = f"{title} (log scale)"
     else:
-        scale = alt.Scale(zero=False, padding=20)
+        scale = alt.Scale(zero=False, padding=20, nice=False)
     return alt.X("x:Q", title=title, axis=alt.Axis(**axis), scale=scale)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from specc.kinds import claims, sentences
+from specc.kinds import claims, rankings, sentences
+from specc.kinds.axes import axes_to_draw, is_geometric
 from specc.kinds.base import Figure, Finding
 from specc.kinds.inference import energy
 from specc.kinds.inference.decisions import decisions
@@ -18,7 +19,7 @@ _X = "batch_size"
 
 def figures(summary: Mapping[str, Json]) -> tuple[Figure, ...]:
     """Return exactly four plots: latency, throughput, peak memory, energy per sample."""
-    x, colour = sentences.axes_to_draw(summary["axes"])
+    x, colour = axes_to_draw(summary["axes"])
     if _X in summary["axes"]:
         x = _X
         colour = tuple(
@@ -56,7 +57,7 @@ def figures(summary: Mapping[str, Json]) -> tuple[Figure, ...]:
             metrics=metrics,
             x=x,
             colour=colour,
-            log_x=x is not None and sentences.is_geometric(summary["axes"][x]),
+            log_x=x is not None and is_geometric(summary["axes"][x]),
             x_title="batch size [samples]" if x == _X else None,
             y_title=y_title,
             scale=scale,
@@ -70,10 +71,10 @@ def findings(summary: Mapping[str, Json]) -> tuple[Finding, ...]:
     by_name = {m["name"]: m for m in summary["metrics"]}
     found = [
         *_devices(summary, by_name),
-        sentences.best_and_worst(summary, by_name["throughput_samples_per_s"]),
-        sentences.best_and_worst(summary, by_name["latency_ms_per_batch"]),
+        rankings.best_and_worst(summary, by_name["throughput_samples_per_s"]),
+        rankings.best_and_worst(summary, by_name["latency_ms_per_batch"]),
         *_energy(summary, by_name),
-        sentences.best_and_worst(summary, by_name["peak_cpu_rss_bytes"]),
+        rankings.best_and_worst(summary, by_name["peak_cpu_rss_bytes"]),
         *_agreement(summary),
     ]
     return tuple(one for one in found if one is not None)
@@ -124,7 +125,7 @@ def _title(summary: Mapping[str, Json], subject: str, metrics: tuple[tuple[str, 
     drawn = [name for name, _ in metrics if sentences.with_value(summary, name)]
     declared = {m["name"]: m for m in summary["metrics"]}
     if len(drawn) == 1:
-        return sentences.headline(summary, declared[drawn[0]]) or subject
+        return rankings.headline(summary, declared[drawn[0]]) or subject
     if not drawn:
         return subject
     notes = dict(metrics)
@@ -132,7 +133,7 @@ def _title(summary: Mapping[str, Json], subject: str, metrics: tuple[tuple[str, 
         f"{sentences.quantity(found[0]['metrics'][name]['value'], declared[name]['unit'])} "
         f"({notes[name]})"
         for name in drawn
-        if (found := sentences.extremes(summary, declared[name])) is not None
+        if (found := rankings.extremes(summary, declared[name])) is not None
     ]
     return f"Lowest {subject.lower()}: {', '.join(lowest)}; not compared" if lowest else subject
 
@@ -178,7 +179,7 @@ def _energy(
     """Yield the best and worst cell of each scope and source, or why there is no energy."""
     names = [name for name, _ in _energy_metrics(summary)]
     for name in names:
-        yield sentences.best_and_worst(summary, by_name[name])
+        yield rankings.best_and_worst(summary, by_name[name])
     if not any(sentences.with_value(summary, name) for name in names):
         cells = [c for c in summary["cells"] if c["details"].get("energy")]
         reasons = dict.fromkeys(energy.why_none(c["details"]["energy"]) for c in cells)
