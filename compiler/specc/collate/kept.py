@@ -29,7 +29,8 @@ class Kept(ExitStack):
             return values
         self._left = 0
         if self._file is None:
-            self._file = self.enter_context(tempfile.TemporaryFile())
+            temporary = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with this context
+            self._file = self.enter_context(temporary)
         offset = self._file.seek(0, 2)
         self._file.write(values.tobytes())
         self._file.flush()
