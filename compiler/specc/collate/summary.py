@@ -5,7 +5,7 @@ Pure, and without a clock: the same bundles and results give the same summary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 
 import polars as pl
@@ -21,7 +21,7 @@ from specc.collate.nodes import factors, hosts_of
 from specc.collate.samples import sampled
 from specc.collate.sharing import shared_nodes
 from specc.collate.values import Study
-from specc.kinds.base import Measurement, TablesRoom
+from specc.kinds.base import Measurement, Metric, TablesRoom
 from specc.matrix.conditions import describe_condition, exclude_rule
 from specc.model import Json
 
@@ -41,15 +41,7 @@ def summarise(
     frames: of the kind's `frames`.   held: what speaks against the times of a task, by its place.
     """
     metrics = room.metrics(_distinct_settings(study), frames)
-    sizes = {metric.name for metric in metrics if metric.unit == "B"}
-    shared = shared_nodes(study)
-    measurements = (
-        # a busy machine changes times and rates, not how much memory a program takes
-        one
-        if one.metric in sizes
-        else _warned(one, (*held.get(one.task, ()), *shared.get(one.task, ())))
-        for one in room.measurements(frames)
-    )
+    measurements = _measured(study, room, frames, metrics, held)
     batches = study.records.batches(BATCH_ROWS)
     sampled_values = sampled(room.samples(room.frames(batch)) for batch in batches)
     cells = make_cells(study.tasks, metrics, measurements, sampled_values)
@@ -95,8 +87,25 @@ def summarise(
     }
 
 
-def _warned(one: Measurement, held: tuple[tuple[str, str], ...]) -> Measurement:
-    return replace(one, warnings=(*one.warnings, *held)) if held else one
+def _measured(
+    study: Study,
+    room: TablesRoom,
+    frames: Mapping[str, pl.LazyFrame],
+    metrics: Iterable[Metric],
+    held: Mapping[int, tuple[tuple[str, str], ...]],
+) -> Iterator[Measurement]:
+    """Yield every measurement with all that speaks against it.
+
+    A busy machine changes times and rates, not how much memory a program takes.
+    """
+    sizes = {metric.name for metric in metrics if metric.unit == "B"}
+    shared = shared_nodes(study)
+    for one in room.measurements(frames):
+        against = (*held.get(one.task, ()), *shared.get(one.task, ()))
+        if against and one.metric not in sizes:
+            yield replace(one, warnings=(*one.warnings, *against))
+        else:
+            yield one
 
 
 def _excluded(matrix: Mapping[str, Json]) -> list[Json]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from specc.kinds import claims, sentences
+from specc.kinds import claims, rankings, sentences
 from specc.kinds.base import Decision
 from specc.model import Json
 
@@ -79,4 +79,4 @@ def _ranking(summary: Mapping[str, Json], found: claims.Ranking | None) -> str:
         return "Without repetitions there is no interval, so its lead may be chance."
     if found.best is not None:
         return f"It beats each of the {len(found.ordered) - 1} others by more than chance."
-    return f"It is not proven better than {sentences.rivals(summary, found)}."
+    return f"It is not proven better than {rankings.rivals(summary, found)}."
