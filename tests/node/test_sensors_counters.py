@@ -83,6 +83,19 @@ def test_a_stat_of_another_shape_gives_a_reason(tmp_path):
     assert use.cpu_s.value is None
 
 
+def test_a_tree_too_large_to_follow_is_missing_rather_than_low(tmp_path):
+    for pid in range(7, 600):
+        a_stat(tmp_path, pid, ticks=1)
+    tree = a_tree(tmp_path, *range(7, 7 + 512))
+    own = OwnUse(tree, 7, proc_root=str(tmp_path))
+    assert own.read().cpu_s.value == 5.12
+    write(tmp_path / "7/task/7/children", " ".join(map(str, range(8, 600))))
+    tree.refresh()
+    reason = "more than 512 processes, which are not all followed"
+    assert own.read().cpu_s == (None, reason)
+    tree.close()
+
+
 def test_the_busiest_thread_of_a_busy_process_is_found(tmp_path):
     ticks_per_s = os.sysconf("SC_CLK_TCK")
     a_stat(tmp_path, 7, threads=2)

@@ -124,10 +124,10 @@ def _why(name: str, samples: Samples) -> str:
     if name in _COUNTER and not any(samples.counters):
         return "not sampled by the runtime that ran it"
     if name == "network_pct":
-        return "no line rate is known, or timed for too short"
+        return "no line rate is known, or timed for less than 3 s at a time"
     if name == "tcp_retransmit_pct":
         return f"fewer than {LEAST_SEGMENTS} segments were sent while this was timed"
-    return "timed for too short: two samples of one a second must lie a second apart in it"
+    return "sampled once a second: a point must be timed for 3 s and more at a time"
 
 
 def _statistics(

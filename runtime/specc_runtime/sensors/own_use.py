@@ -12,7 +12,7 @@ import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from .base import Value, missing, present
-from .processes import ProcessTree
+from .processes import MAX_PROCESSES, ProcessTree
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 BUSY_CORES = 0.5
@@ -58,6 +58,9 @@ class OwnUse:
         stats = self._stats()
         if self._root not in stats:
             reason = f"{self._proc}/{self._root}/stat can't be read"
+            return Use(missing(reason), missing(reason), missing(reason))
+        if self._tree.cut:
+            reason = f"more than {MAX_PROCESSES} processes, which are not all followed"
             return Use(missing(reason), missing(reason), missing(reason))
         now_ns = time.monotonic_ns()
         ticks = sum(one.ticks + one.children_ticks for one in stats.values())

@@ -24,6 +24,8 @@ class ProcessTree:
         self._without = without
         self._proc = proc_root
         self._statm: Dict[int, OpenFile] = {}
+        self.cut = False
+        """True when the last `refresh` found more members than are followed."""
         self.refresh()
 
     @property
@@ -65,8 +67,9 @@ class ProcessTree:
         found = [self._pid]
         for pid in found:
             found.extend(child for child in self._children(pid) if child != self._without)
-            if len(found) >= MAX_PROCESSES:
+            if len(found) > MAX_PROCESSES:
                 break
+        self.cut = len(found) > MAX_PROCESSES
         return found[:MAX_PROCESSES]
 
     def _children(self, pid: int) -> List[int]:
