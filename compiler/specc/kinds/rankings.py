@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from specc.kinds.base import Finding
-from specc.kinds.claims import Cell, Ranking, rank
+from specc.kinds.claims import Cell, Ranking, rank, with_value
 from specc.kinds.sentences import place, shown, spread, times
 from specc.model import Json
 
