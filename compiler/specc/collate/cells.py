@@ -6,7 +6,6 @@ over the pooled samples. Every number carries a verdict: whether it may be read 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
     """Group tasks by bundle lineage, run, condition and axes; keys are c0001, c0002 and so on."""
     groups: dict[tuple[str, str, str | None, str], list[int]] = defaultdict(list)
     for place, task in enumerate(tasks):
-        axes = json.dumps(task.axes, sort_keys=True)
+        axes = repr(sorted(task.axes.items()))  # half the price of JSON, ten thousand times
         groups[(task.lineage, task.run_id, task.condition_id, axes)].append(place)
     return {f"c{number:04d}": places for number, places in enumerate(groups.values(), start=1)}
 

@@ -18,6 +18,7 @@ from specc.collate.values import Study, TaskResult
 from specc.model import Json
 
 SUMS = "SHA256SUMS"
+_SORTED = json.JSONEncoder(sort_keys=True).encode
 CSV_ROWS = 1_000_000
 """Longer tables are written as Parquet only: no spreadsheet takes more rows."""
 
@@ -127,7 +128,7 @@ def _task_table(tasks: tuple[TaskResult, ...], cells: Iterable[Json]) -> pl.Data
         "launch": [t.launch for t in tasks],
         "duration_s": [t.duration_s for t in tasks],
         "cure": [None if t.cure is None else json.dumps(t.cure, sort_keys=True) for t in tasks],
-        "settings": [json.dumps(t.settings, sort_keys=True) for t in tasks],
+        "settings": list(map(_SORTED, (t.settings for t in tasks))),
     }
     types = {
         **dict.fromkeys(fixed, pl.String()),
