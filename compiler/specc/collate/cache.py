@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from specc.model import Json
 from specc_runtime.contract.segments import Segment, SegmentFiles
@@ -23,7 +23,7 @@ VERSION = 1
 """Raised when what stands in the cache comes to mean something else."""
 _WORTH = 1 << 20
 """Smaller segments are hashed again sooner than they are looked up."""
-_CHECKED = "checked.json"
+_CHECKED = "checked"
 _INDEX = "index.json"
 
 
@@ -49,7 +49,7 @@ class Cache:
         self._bytes = 0
         self._files = SegmentFiles()
         if folder is not None and not rehash:
-            self._checked = _read(folder / _CHECKED).get("files") or {}
+            self._checked = _read(folder / f"{_CHECKED}.json").get("files") or {}
 
     @property
     def folder(self) -> Path:
@@ -85,10 +85,10 @@ class Cache:
         """Return a folder of tables and its index, when all of it is as it was written."""
         folder = self.folder / "rows" / key[:32]
         index = _read(folder / _INDEX)
-        if index.get("key") != key or not isinstance(index.get("files"), dict):
+        if index.get("key") != key:
             return None
         for name, said in index["files"].items():
-            if not self._as_written(folder / name, said):
+            if not self.as_written(folder / name, said):
                 return None
         self._used.add(folder.name)
         return folder, index
@@ -104,7 +104,7 @@ class Cache:
         """Write the index of a folder that `begin` made, and move it to its place."""
         files = {path.name: said_of(path) for path in sorted(part.iterdir())}
         document = {**index, "key": key, "files": files}
-        (part / _INDEX).write_text(json.dumps(document))
+        _write(part / _INDEX, document)
         folder = part.with_name(key[:32])
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
@@ -119,12 +119,8 @@ class Cache:
         """Keep a small document for the next collate."""
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f".{name}.json.part"
-        part.write_text(json.dumps(document))
+        _write(part, document)
         part.replace(self.folder / f"{name}.json")
-
-    def as_written(self, path: Path, said: Json) -> bool:
-        """Return whether a file is still what `said_of` said of it."""
-        return self._as_written(path, said)
 
     def save(self) -> None:
         """Keep what was checked, and drop the tables that nobody asked for."""
@@ -137,17 +133,18 @@ class Cache:
                 if path.name not in self._used:
                     shutil.rmtree(path, ignore_errors=True)
         if self._seen:
-            self.remember(_CHECKED.removesuffix(".json"), {"files": self._seen})
+            self.remember(_CHECKED, {"files": self._seen})
 
-    def _as_written(self, path: Path, said: Json) -> bool:
+    def as_written(self, path: Path, said: Json) -> bool:
+        """Return whether a file is still what `said_of` said of it; False where nothing is."""
         try:
             stamp = stamp_of(path)
-            if not isinstance(said, dict) or said["stamp"][0] != stamp[0]:
+            if not said or said["stamp"][0] != stamp[0]:
                 return False
             return (said["stamp"] == stamp and not self._rehash) or sha256_of(path) == said[
                 "sha256"
             ]
-        except (OSError, LookupError, TypeError):
+        except OSError:
             return False
 
 
@@ -185,10 +182,16 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _write(path: Path, document: Mapping[str, Json]) -> None:
+    """Write a note under its own hash, by which a damaged one or one of another version is told."""
+    text = json.dumps(document)
+    path.write_text(f"{key_of(text)}\n{text}\n")
+
+
 def _read(path: Path) -> dict[str, Json]:
-    # a cache that can't be read is no cache: everything is made again
+    """Return a note as it was written; empty when it is not: then everything is made again."""
     with suppress(OSError, ValueError):
-        value = json.loads(path.read_bytes())
-        if isinstance(value, dict):
-            return value
+        said, _, text = path.read_text("utf-8").removesuffix("\n").partition("\n")
+        if said == key_of(text):
+            return cast("dict[str, Json]", json.loads(text))
     return {}

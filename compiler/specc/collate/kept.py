@@ -17,9 +17,9 @@ IN_MEMORY = 30_000_000
 class Kept(ExitStack):
     """Takes arrays and gives back the same values, which outlive this context."""
 
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._left = in_memory
+        self._left = IN_MEMORY
         self._file: IO[bytes] | None = None
 
     def keep(self, values: Values) -> Values:
