@@ -10,7 +10,9 @@ _FILES = (
     ("summary.json", "every number, its interval, verdict and reason; what all else is made from"),
     ("results-<run_id>.json", "the cells of one run, in the flat shape of its kind"),
     ("report.html, report.md, insights.md", "this report; the findings alone"),
-    ("report.json", "the report as data: findings, definitions, commands, failures"),
+    ("report.json", "the report as data: decisions, findings, definitions, commands, failures"),
+    ("report.pdf, slides.pptx", "the report on paper and as twelve slides, where the spec asks"),
+    ("junit.xml", "the gates as test cases, where the spec has some"),
     ("tables/tasks", "one row for each task: point, state, reason, attempt, settings"),
     ("tables/attempts", "one row for each attempt in every bundle: outcome, cause, host, cure"),
     ("tables/cells", "one row for each metric of each point: value, interval, percentiles"),
@@ -32,4 +34,8 @@ _TERMS = (
 def describe(summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     """Return name -> meaning for files, identifiers and metrics."""
     metrics = [(m["name"], f"[{m['unit'] or '1'}] {m['definition']}") for m in summary["metrics"]]
-    return [{"name": n, "text": t} for n, t in (*_FILES, *_TERMS, *metrics)]
+    long = [
+        (f"tables/{name}.parquet", f"{rows:,} rows: too long for CSV, there is Parquet only")
+        for name, rows in (summary.get("tables_without_csv") or {}).items()
+    ]
+    return [{"name": n, "text": t} for n, t in (*_FILES, *long, *_TERMS, *metrics)]
