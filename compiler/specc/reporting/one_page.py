@@ -168,16 +168,26 @@ def _efficiency(summary: Mapping[str, Json]) -> list[Decision]:
         _given(
             "resource_efficiency",
             "Work per GPU or core",
-            found.get("resource"),
+            _judged(summary, found.get("resource")),
             "no metric of work per time is declared",
         ),
         _given(
             "energy_efficiency",
             "Work per joule of equal scope",
-            found.get("energy"),
+            _judged(summary, found.get("energy")),
             "no energy was measured beside a metric of work",
         ),
     ]
+
+
+def _judged(
+    summary: Mapping[str, Json], one: Mapping[str, Json] | None
+) -> Mapping[str, Json] | None:
+    """Return a number with the verdict of the point it was computed from."""
+    if not one or one.get("verdict") or not one.get("cells"):
+        return one
+    verdicts = {cell["cell"]: cell["verdict"] for cell in summary["cells"]}
+    return {**one, "verdict": verdicts.get(one["cells"][0])}
 
 
 def _given(key: str, label: str, one: Mapping[str, Json] | None, why: str) -> Decision:

@@ -19,6 +19,8 @@ _LABELS = {
     "tail_latency_at_peak": "Tail latency at that peak",
 }
 _SIGNS = {"le": "≤", "lt": "<", "ge": "≥", "gt": ">"}
+_NO_LOAD = "does not apply: the spec declares no load axis (analysis.load)"
+_NO_OBJECTIVE = "not asked: no SLO in the spec"
 _UNKNOWN_CURVE = "no curve has an answer; see Saturation"
 
 
@@ -26,8 +28,11 @@ def decisions(summary: Mapping[str, Json]) -> list[Decision]:
     """Return the answers about load: objective, largest load, knee, peak and tail there."""
     curves = summary.get("load") or []
     if not curves:
-        why = "does not apply: the spec declares no load axis (analysis.load)"
-        return [missing(key, label, why) for key, label in _LABELS.items()]
+        asked = ((summary.get("design") or {}).get("analysis") or {}).get("slo")
+        return [
+            missing(key, label, _NO_LOAD if key != "slo" or asked else _NO_OBJECTIVE)
+            for key, label in _LABELS.items()
+        ]
     if len(curves) > _MOST_CURVES:
         return _folded(curves, summary)
     return [one for curve in curves for one in _of_curve(curve, summary, several=len(curves) > 1)]
@@ -50,8 +55,7 @@ def _objectives(
 ) -> list[Decision]:
     keys = ("slo", "max_sustainable_concurrency")
     if not curve["slo"]:
-        why = "not asked: no SLO in the spec"
-        return [missing(key, _LABELS[key] + where, why) for key in keys]
+        return [missing(key, _LABELS[key] + where, _NO_OBJECTIVE) for key in keys]
     found = []
     for one in curve["slo"]:
         named = f": {objective(one, summary)}"
