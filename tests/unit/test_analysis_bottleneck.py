@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,9 +116,9 @@ def test_each_bottleneck_is_found_where_it_is_the_truth(
 def test_evidence_cites_value_limit_and_the_level_below():
     found = judged(a_curve({"gpu_util_pct": rising(98)}))
     assert found.evidence[0] == (
-        "GPU busy 98 % at concurrency 8, 49 % one level below at concurrency 4 (limit 90 %)"
+        "GPU busy 98 % at concurrency 8, against 49 % at concurrency 4 (limit 90 %)"
     )
-    assert "CPUs busy 25 % at concurrency 8, 15 % one level below at concurrency 4" in " | ".join(
+    assert "CPUs busy 25 % at concurrency 8, against 15 % at concurrency 4" in " | ".join(
         found.evidence
     )
     assert found.confidence == "high"
@@ -150,7 +151,7 @@ def test_a_gpu_that_is_always_busy_explains_no_knee():
         "no measured resource reached its limit at concurrency 8 that was below it at concurrency"
         " 4; at its limit at both: GPU compute"
     )
-    assert any("GPU busy 99 % at concurrency 8, 99 % one level below" in e for e in found.evidence)
+    assert any("GPU busy 99 % at concurrency 8, against 99 %" in e for e in found.evidence)
 
 
 def test_ties_are_listed_and_lower_the_confidence():
@@ -281,6 +282,23 @@ def test_busy_cpus_are_told_beside_what_the_launch_itself_used():
     found = judged(a_curve({"cpu_util_pct": rising(99), "own_cpu_pct": (8.0,) * 6}))
     assert found.kind == "cpu-bound"
     assert found.evidence[1] == (
-        "CPUs kept busy by this launch 8 % at concurrency 8, 8 % one level below at concurrency 4"
+        "CPUs kept busy by this launch 8 % at concurrency 8, against 8 % at concurrency 4"
         " (limit 85 %)"
     )
+
+
+def test_waiting_alone_is_told_over_the_whole_way_beyond_the_knee_and_less_surely():
+    found = judged(a_curve())
+    assert (found.kind, found.confidence) == ("queueing", "medium")
+    assert found.evidence[:2] == (
+        "Throughput 800 at concurrency 32 against 800 at concurrency 8: +0.0 % for each doubling of"
+        " the load (flat up to 5 %)",
+        "Tail latency 80 at concurrency 32 against 20 at concurrency 8: x2.00 for each doubling of"
+        " the load (growing from x1.5 on)",
+    )
+
+
+def test_a_knee_between_two_levels_leaves_a_gain_in_the_step_across_it():
+    # the knee at 8.8 gives the step from 8 to 16 ten percent, and those beyond it none
+    levels = [replace(one, throughput=min(100.0 * (one.level or 0), 880.0)) for one in a_curve()]
+    assert judged(levels, (8.4, 9.2)).kind == "queueing"

@@ -130,8 +130,8 @@ def test_cpus_that_fill_up_at_the_knee_are_the_bottleneck(tmp_path: Path):
     found = of_curve(summary)
     assert (found["class"], found["resource"], found["confidence"]) == ("cpu-bound", "cpu", "high")
     assert found["evidence"][:3] == [
-        "CPUs busy 99 % at concurrency 8, 49.5 % one level below at concurrency 4 (limit 90 %)",
-        "CPUs kept busy by this launch 97 % at concurrency 8, 48.5 % one level below at"
+        "CPUs busy 99 % at concurrency 8, against 49.5 % at concurrency 4 (limit 90 %)",
+        "CPUs kept busy by this launch 97 % at concurrency 8, against 48.5 % at"
         " concurrency 4 (limit 85 %)",
         "Throughput 800 1/s at concurrency 8 against 400 1/s at concurrency 4: +100.0 % for each"
         " doubling of the load (flat up to 5 %)",
@@ -154,7 +154,7 @@ def test_a_gpu_that_fills_up_at_the_knee_is_the_bottleneck(tmp_path: Path):
 
     found = of_curve(a_sweep(tmp_path, busy_gpu, gpu="0"))
     assert (found["class"], found["confidence"]) == ("gpu-bound", "high")
-    assert found["evidence"][0].startswith("GPU busy 98 % at concurrency 8, 49 % one level below")
+    assert found["evidence"][0].startswith("GPU busy 98 % at concurrency 8, against 49 %")
     assert "GPU power of its cap 50 % at" not in found["evidence"][0]
 
 
@@ -240,7 +240,9 @@ def test_a_metric_stands_for_what_no_sensor_sees(tmp_path: Path):
     )
     found = of_curve(summary)
     assert (found["class"], found["resource"]) == ("queueing", "service")
-    assert found["evidence"][0].startswith("Requests waiting 12 requests at concurrency 8, 0 ")
+    assert found["evidence"][0].startswith(
+        "Requests waiting 12 requests at concurrency 8, against 0 "
+    )
 
 
 def test_a_metric_with_the_name_of_a_statistic_needs_no_declaration(tmp_path: Path):

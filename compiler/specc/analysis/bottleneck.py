@@ -76,9 +76,10 @@ def attribute_curve(
     for at, below in steps:
         if winners := _new_at(at, below, limits):
             return _named(winners, at, below, limits, knee is not None)
-    # waiting shows from the level after the knee on, where nothing is gained any more
+    # waiting shows beyond the knee, best of all over the whole way from there to the highest load
     after = levels[places[-1] : places[-1] + 2]
-    for at, below in [*steps, *zip(after[1:], after, strict=False)]:
+    beyond = [(levels[-1], levels[places[0]])] if places[0] < len(levels) - 1 else []
+    for at, below in [*beyond, *zip(after[1:], after, strict=False), *steps]:
         if _queues(at, below, limits):
             return _named({"service": []}, at, below, limits, knee is not None)
     at, below = steps[-1]
@@ -218,7 +219,8 @@ def _named(
     evidence += others(winners, [at], limits, below)
     weak = all(one.weak for one in winners[first]) and bool(winners[first])
     sure = knee and not tied and not weak
-    complete = not unmeasured(at)
+    # that only waiting is left is concluded from what was seen to have room
+    complete = not unmeasured(at) and (first != "service" or bool(winners[first]))
     return Attribution(
         kind=RESOURCES[first][0],
         resource=first,

@@ -70,12 +70,12 @@ def others(
 
 
 def compared(one: Statistic, at: Level, below: Level, limits: Mapping[str, float]) -> str:
-    """Word a statistic at a level and at the one below it."""
+    """Word a statistic at a level and at a lower one."""
     before = below.values.get(one.name)
-    told = "not measured" if before is None else f"{figure(before)} {one.unit}"
+    told = "not measured" if before is None else f"against {figure(before)} {one.unit}"
     return (
-        f"{one.label} {figure(at.values[one.name])} {one.unit} at {at.name}, {told} one level"
-        f" below at {below.name} ({_limit(one, [at, below], limits)})"
+        f"{one.label} {figure(at.values[one.name])} {one.unit} at {at.name}, {told} at {below.name}"
+        f" ({_limit(one, [at, below], limits)})"
     )
 
 
