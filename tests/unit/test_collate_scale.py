@@ -18,7 +18,7 @@ import pytest
 from many_requests import KNOWN, a_study, records_of
 from results import ABundle
 
-from specc.collate import cache, export, kept, pieces, rows, samples
+from specc.collate import batches, cache, export, kept, pieces, rows, samples
 from specc.collate.pipeline import collate_data
 from specc.collate.values import Collated
 from specc.kinds import KINDS
@@ -37,7 +37,7 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take some megabytes for very many."""
     monkeypatch.setattr(rows, "SMALL", 1 << 20)
-    monkeypatch.setattr(rows, "BATCH", 1 << 20)
+    monkeypatch.setattr(batches, "BATCH", 1 << 20)
     monkeypatch.setattr(pieces, "PIECE", 1 << 20)
     monkeypatch.setattr(pieces, "_WORTH", 1 << 10)
     monkeypatch.setattr(cache, "_WORTH", 1 << 10)

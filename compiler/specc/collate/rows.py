@@ -10,18 +10,18 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
+from specc.collate.batches import Batch, batches_of
 from specc.collate.cache import Cache, key_of
 from specc.collate.pieces import Parsed, Parser, Piece, cut
 from specc.collate.values import Damage, Part, Records, TaskResult
 from specc.model import Json
-from specc_runtime.contract.segments import Segment
 
 CORE: Mapping[str, Any] = {
     "type": pl.String(),
@@ -50,34 +50,10 @@ CORE: Mapping[str, Any] = {
 records of a task that is wider than a process."""
 SMALL = 64 << 20
 """Bytes up to which a study is read into memory, and nothing is remembered of its rows."""
-BATCH = 64 << 20
-"""Small files are read together until they are this long."""
 THREADS = min(4, len(os.sched_getaffinity(0)))
 """Pieces parsed at a time; each takes some 200 MiB."""
 Bulk = Mapping[str, Sequence[str]]
 _Used = TypeVar("_Used")
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A segment, and whose rows it holds."""
-
-    place: int
-    """Of the task in the study's list."""
-    task_id: str
-    segment: Segment
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What is read, and remembered, together: one long file or several short ones of a run."""
-
-    run: str
-    stretches: tuple[_Stretch, ...]
-
-    @property
-    def bytes(self) -> int:
-        return sum(one.segment.bytes for one in self.stretches)
 
 
 def read_rows(
@@ -93,7 +69,7 @@ def read_rows(
     """
     cache = cache or Cache()
     reader = _Reader(tasks, {**CORE, **columns}, bulk or {}, cache)
-    parts = [part for batch in reader.batches() for part in reader.read(batch)]
+    parts = [part for batch in reader.batches for part in reader.read(batch)]
     wrong = reader.wrong
     damage = [_foreign_or_odd(tasks[place], message) for place, message in wrong.items()]
     kept = tuple(
@@ -135,8 +111,9 @@ class _Reader:
         self._schema = dict(schema)
         self._bulk = bulk
         self._cache = cache
-        self._done = self._total = 0
         self.wrong: dict[int, str] = {}
+        self.batches = batches_of(tasks, self.wrong)
+        self._done, self._total = 0, sum(batch.bytes for batch in self.batches)
 
     def empty(self) -> Part:
         """Return no rows, but all columns."""
@@ -154,35 +131,7 @@ class _Reader:
         ]
         return key_of([(name, str(type_)) for name, type_ in self._schema.items()], said)
 
-    def batches(self) -> list[_Batch]:
-        """Return what to read, in the order of launches; all of a small study at once for a run."""
-        found: dict[str, dict[str, list[_Stretch]]] = {}
-        for place, task in enumerate(self._tasks):
-            if task.state == "completed" and task.run_path is not None:
-                files = found.setdefault(task.run_path, {})
-                for segment in task.segments:
-                    one = _Stretch(place, task.task_id, segment)
-                    files.setdefault(segment.path(task.run_path), []).append(one)
-        batches = []
-        for run, files in found.items():
-            ordered = sorted(files.values(), key=lambda file: _launch(file[0].segment))
-            batches += _grouped(run, [self._in_order(file) for file in ordered])
-        self._total = sum(batch.bytes for batch in batches)
-        return batches
-
-    def _in_order(self, file: Sequence[_Stretch]) -> list[_Stretch]:
-        end, kept = 0, []
-        for one in sorted(file, key=lambda one: one.segment.offset):
-            segment = one.segment
-            if segment.offset < end:
-                at = f"{segment.launch}/{segment.file}"
-                self.wrong[one.place] = f"{at}: two segments overlap at byte {segment.offset}"
-                continue
-            end = segment.offset + segment.bytes
-            kept.append(one)
-        return kept
-
-    def read(self, batch: _Batch) -> list[Part]:
+    def read(self, batch: Batch) -> list[Part]:
         """Return the rows of a batch."""
         if self._total > SMALL and batch.bytes > SMALL // 8:
             return self._remembered(batch)
@@ -201,7 +150,7 @@ class _Reader:
         return [Part(frame=table, tasks=present, rows=frame.height)]
 
     def _parse(
-        self, batch: _Batch, bulk: Bulk, wrong: dict[int, str], use: Callable[[int, Parsed], _Used]
+        self, batch: Batch, bulk: Bulk, wrong: dict[int, str], use: Callable[[int, Parsed], _Used]
     ) -> Iterator[_Used]:
         """Yield what `use` makes of the rows of each piece; some pieces are parsed at a time.
 
@@ -237,7 +186,7 @@ class _Reader:
                 at = f"{segment.launch}/{segment.file}"
                 wrong.setdefault(number, f"{at}: holds {rows[number]} rows, not {segment.rows}")
 
-    def _remembered(self, batch: _Batch) -> list[Part]:
+    def _remembered(self, batch: Batch) -> list[Part]:
         """Return the rows of a batch from the cache; without it, put them there first."""
         key = key_of(
             [(name, str(type_)) for name, type_ in self._schema.items()],
@@ -255,7 +204,7 @@ class _Reader:
         self._note(batch, {int(number): text for number, text in index["wrong"].items()})
         return [self._scan(batch, folder, one) for one in index["parts"]]
 
-    def _write(self, batch: _Batch, folder: Path) -> dict[str, Json]:
+    def _write(self, batch: Batch, folder: Path) -> dict[str, Json]:
         def write(number: int, parsed: Parsed) -> list[Json]:
             parts: list[Json] = []
             for type_, frame in ((None, parsed.rest), *parsed.bulk.items()):
@@ -271,7 +220,7 @@ class _Reader:
         parts = [one for each in self._parse(batch, self._bulk, wrong, write) for one in each]
         return {"parts": parts, "wrong": {str(number): text for number, text in wrong.items()}}
 
-    def _scan(self, batch: _Batch, folder: Path, said: Mapping[str, Json]) -> Part:
+    def _scan(self, batch: Batch, folder: Path, said: Mapping[str, Json]) -> Part:
         """Return a table of the cache with all columns and the places of its tasks."""
         segments = [int(number) for number in said["segments"]]
         owners = [batch.stretches[number] for number in segments]
@@ -290,7 +239,7 @@ class _Reader:
             frame = self._with_later_neighbours(frame, tasks)
         return Part(frame=frame, tasks=tasks, rows=int(said["rows"]))
 
-    def _note(self, batch: _Batch, wrong: Mapping[int, str]) -> None:
+    def _note(self, batch: Batch, wrong: Mapping[int, str]) -> None:
         for number, text in wrong.items():
             self.wrong.setdefault(batch.stretches[number].place, text)
 
@@ -316,23 +265,3 @@ def _told(segments: Sequence[int], values: Sequence[Any]) -> pl.Expr:
     if len(set(values)) == 1:
         return pl.lit(values[0], dtype=pl.Int64() if isinstance(values[0], int) else pl.String())
     return pl.col("segment").replace_strict(segments, values)
-
-
-def _launch(segment: Segment) -> tuple[str, int]:
-    shard, _, launch = segment.launch.rpartition("/launch-")
-    return shard, int(launch)
-
-
-def _grouped(run: str, files: Sequence[Sequence[_Stretch]]) -> list[_Batch]:
-    """Put files together, in their order, until they are `BATCH` long."""
-    groups: list[list[_Stretch]] = []
-    size = 0
-    for file in files:
-        more = sum(one.segment.bytes for one in file)
-        if groups and size + more <= BATCH:
-            groups[-1].extend(file)
-            size += more
-        else:
-            groups.append(list(file))
-            size = more
-    return [_Batch(run, tuple(group)) for group in groups]
