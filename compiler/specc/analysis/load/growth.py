@@ -44,7 +44,7 @@ def last_growth(data: Curve) -> Growth:
     # a little more than half, so that 64 counts beside 128 whatever the rounding
     inside = data.levels >= data.levels[-1] / 2 * (1 - 1e-9)
     inside[-2:] = True
-    x, y, weight = np.log2(data.levels[inside]), data.means[inside], data.runs[inside]
+    x, y, weight = np.log2(data.levels[inside]), data.means[inside], data.weights[inside]
     centred = x - np.average(x, weights=weight)
     leverage = float(np.sum(weight * centred**2))
     slope = float(np.sum(weight * centred * y)) / leverage

@@ -73,7 +73,7 @@ def fit_hinge(data: Curve, *, level: float = 0.95) -> Hinge:
     allowed = t_quantile((1 + level) / 2, held.freedom) ** 2 * held.variance
     ends = [end for piece in pieces for end in _inside(piece, missed + allowed)]
     x = np.log(data.levels)
-    log_a = float(np.average(data.means - np.minimum(x, u), weights=data.runs))
+    log_a = float(np.average(data.means - np.minimum(x, u), weights=data.weights))
     return Hinge(
         per_load=math.exp(log_a),
         most=math.exp(log_a + u),
@@ -91,10 +91,13 @@ def _pieces(data: Curve) -> Iterator[_Piece]:
     for rising in range(1, len(x)):
         up = (data.means - x)[:rising]
         flat = data.means[rising:]
-        up_runs, flat_runs = data.runs[:rising], data.runs[rising:]
-        n, m = float(up_runs.sum()), float(flat_runs.sum())
-        a, b = float(np.average(up, weights=up_runs)), float(np.average(flat, weights=flat_runs))
-        least = _squares(up, a, up_runs) + _squares(flat, b, flat_runs)
+        up_weights, flat_weights = data.weights[:rising], data.weights[rising:]
+        n, m = float(up_weights.sum()), float(flat_weights.sum())
+        a, b = (
+            float(np.average(up, weights=up_weights)),
+            float(np.average(flat, weights=flat_weights)),
+        )
+        least = _squares(up, a, up_weights) + _squares(flat, b, flat_weights)
         yield _Piece(float(x[rising - 1]), float(x[rising]), least, n * m / (n + m), b - a)
 
 

@@ -100,7 +100,7 @@ def _fitted(data: Curve, growth: Growth, left_out: tuple[tuple[float, str], ...]
     hinge, usl = fit_hinge(data, level=LEVEL), fit_usl(data, level=LEVEL)
     chosen = usl if usl.criterion < hinge.criterion - SIMPLER else hinge
     first, last = float(data.levels[0]), float(data.levels[-1])
-    miss = sqrt(chosen.missed / data.total)
+    miss = sqrt(chosen.missed / float(data.weights.sum()))
     if chosen.misfit and miss > MOST_MISS:
         reason = f"neither a hard limit nor a peak: the better curve misses by {miss:.0%}"
         return _refused(reason, last, left_out, growth)

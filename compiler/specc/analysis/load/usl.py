@@ -66,7 +66,7 @@ def fit_usl(data: Curve, *, level: float = 0.95) -> Usl:
     peak = math.exp(u)
     log_rate = data.means - np.log(data.levels) + np.log(_slowed(data, sigma, peak))
     return Usl(
-        per_load=math.exp(float(np.average(log_rate, weights=data.runs))),
+        per_load=math.exp(float(np.average(log_rate, weights=data.weights))),
         sigma=sigma,
         kappa=(1 - sigma) / peak**2,
         peak=peak,
@@ -98,8 +98,8 @@ def _profile(data: Curve, log_peaks: Array) -> tuple[Array, Array]:
     def misses(sigma: Array) -> Array:
         slowed = 1 + pairs + sigma[:, None] * ((n - 1) - pairs)
         rest = y + np.log(slowed)
-        rest = rest - (rest @ data.runs / data.runs.sum())[:, None]
-        found: Array = rest**2 @ data.runs
+        rest = rest - (rest @ data.weights / data.weights.sum())[:, None]
+        found: Array = rest**2 @ data.weights
         return found
 
     # small shares matter most: 0, then from 1e-4 to almost 1
