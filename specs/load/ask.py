@@ -1,4 +1,4 @@
-"""Keep so many requests in flight for a while, and print each one's latency and the rate.
+"""Keep so many requests in flight for a while; print each one's latency, the rate and the own cost.
 
 A closed loop: each client sends its next request when the answer to the last one has come. Reads
 SPECC_API_PORT, SPECC_CONCURRENCY, SPECC_WARM_UP_S and SPECC_SECONDS. Warm-up hands over to the
@@ -40,13 +40,15 @@ async def client(start, end, latencies, failures):
 async def main():
     start = time.perf_counter() + WARM_UP_S
     latencies, failures = [], []
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
     clients = (client(start, start + SECONDS, latencies, failures) for _ in range(CLIENTS))
     await asyncio.gather(*clients)
+    busy = (time.process_time() - cpu_s) / (time.perf_counter() - wall_s)
     for latency in latencies:
         print(json.dumps({"latency_ms": 1000 * latency}))
     asked = len(latencies) + len(failures)
     rate, failed = len(latencies) / SECONDS, 100 * len(failures) / max(asked, 1)
-    print(json.dumps({"requests_per_s": rate, "error_pct": failed}))
+    print(json.dumps({"requests_per_s": rate, "error_pct": failed, "client_cpu_pct": 100 * busy}))
 
 
 if __name__ == "__main__":

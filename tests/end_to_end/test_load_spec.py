@@ -58,3 +58,8 @@ def test_the_services_limit_is_seen(curve: dict[str, Any]) -> None:
     assert rates[0] < 110
     assert max(rates) < 450
     assert rates[-1] < 8 * rates[0]
+
+
+def test_the_clients_own_cost_is_evidence_for_or_against_it(curve: dict[str, Any]) -> None:
+    evidence = curve["bottleneck"]["evidence"]
+    assert [text for text in evidence if text.startswith("Client CPU busy")]
