@@ -15,7 +15,7 @@ from specc.analysis.load.hinge import fit_hinge
 from specc.analysis.load.knee import Level, find_knee
 from specc.analysis.load.little import audit, counts_requests
 from specc.analysis.load.slo import Bounds, answer
-from specc.analysis.load.usl import fit_usl
+from specc.analysis.load.usl import fit_usl, peak_interval
 from specc.analysis.student import f_tail
 
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -86,7 +86,37 @@ def test_the_law_is_what_a_general_least_squares_finds() -> None:
 
 
 def test_a_law_without_a_peak_has_no_upper_bound() -> None:
-    assert fit_usl(curve(runs(lambda n: 100 * n / (1 + 0.2 * (n - 1))))).high is None
+    data = curve(runs(lambda n: 100 * n / (1 + 0.2 * (n - 1))))
+    assert peak_interval(data, fit_usl(data)).high is None
+
+
+def test_the_peaks_interval_ends_where_the_f_test_rejects() -> None:
+    data = curve(runs(law))
+    found = fit_usl(data)
+    held = peak_interval(data, found)
+    assert held.high is not None
+    least = found.missed + data.within
+    limit = found.missed + least * stats.f.ppf(0.95, 1, 37) / 37
+    for end in (held.low, held.high):
+
+        def misses(sigma: float, peak: float = end) -> float:
+            n = data.levels
+            slowed = 1 + sigma * (n - 1) + (1 - sigma) / peak**2 * n * (n - 1)
+            return float(np.var(data.means - np.log(n) + np.log(slowed))) * data.total
+
+        best = optimize.minimize_scalar(misses, bounds=(0, 0.5), method="bounded")
+        assert best.fun == pytest.approx(limit, rel=1e-3)
+
+
+def test_levels_of_one_spread_weigh_as_much_as_they_have_runs() -> None:
+    data = curve({n: [100.0, 104.0, 96.0][: 3 if n < 64 else 2] for n in LEVELS})
+    assert data.weights.tolist() == [3, 3, 3, 3, 3, 3, 2, 2]
+
+
+def test_a_spread_that_rises_with_the_load_takes_weight_from_high_levels() -> None:
+    data = curve({n: [100.0, 100.0 + n / 10, 100.0 - n / 10] for n in LEVELS})
+    # a spread in proportion to the load: its variance follows the square
+    assert data.weights[0] / data.weights[-1] == pytest.approx(128**2, rel=0.02)
 
 
 def test_growth_is_the_slope_over_the_last_factor_of_two() -> None:

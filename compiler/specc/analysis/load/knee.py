@@ -15,7 +15,7 @@ from typing import Literal
 from specc.analysis.load.curve import Curve, curve
 from specc.analysis.load.growth import Growth, last_growth
 from specc.analysis.load.hinge import Hinge, fit_hinge
-from specc.analysis.load.usl import Usl, fit_usl
+from specc.analysis.load.usl import Usl, fit_usl, peak_interval
 
 LEVEL = 0.95
 LEAST_LEVELS = 5
@@ -97,31 +97,33 @@ def find_knee(levels: Sequence[Level]) -> Knee:
 
 
 def _fitted(data: Curve, growth: Growth, left_out: tuple[tuple[float, str], ...]) -> Knee:
-    hinge, usl = fit_hinge(data, level=LEVEL), fit_usl(data, level=LEVEL)
-    chosen = usl if usl.criterion < hinge.criterion - SIMPLER else hinge
+    hinge, usl = fit_hinge(data, level=LEVEL), fit_usl(data)
+    peaks = usl.criterion < hinge.criterion - SIMPLER
+    chosen = usl if peaks else hinge
+    held = peak_interval(data, usl, level=LEVEL) if peaks else hinge
+    value = usl.peak if peaks else hinge.corner
     first, last = float(data.levels[0]), float(data.levels[-1])
     miss = sqrt(chosen.missed / float(data.weights.sum()))
-    if chosen.misfit and miss > MOST_MISS:
+    if held.misfit and miss > MOST_MISS:
         reason = f"neither a hard limit nor a peak: the better curve misses by {miss:.0%}"
         return _refused(reason, last, left_out, growth)
-    value = chosen.corner if isinstance(chosen, Hinge) else chosen.peak
-    if value > last or chosen.high is None:
+    if value > last or held.high is None:
         reason = f"throughput flattens towards {last:g}, but its peak may lie beyond"
         return _not_reached(reason, last, left_out, growth)
-    low, high = max(chosen.low, first), max(chosen.high, first)
+    low, high = max(held.low, first), max(held.high, first)
     if high > WIDEST * low:
         reason = f"the knee can lie anywhere from {low:.3g} to {high:.3g}"
         return _refused(reason, last, left_out, growth)
     return Knee(
         verdict="FOUND",
         reason=None,
-        model="hinge" if isinstance(chosen, Hinge) else "usl",
+        model="usl" if peaks else "hinge",
         value=max(value, first),
         low=low,
         high=high,
         at_or_below=low <= first,
         at_or_beyond=high >= last,
-        misfit=chosen.misfit,
+        misfit=held.misfit,
         last=last,
         growth=growth,
         fitted=chosen,

@@ -22,6 +22,8 @@ BEYOND = 16.0
 _GRID = 96
 _ZOOM = 24
 _STEPS = 22
+_COARSE = np.concatenate([[0.0], np.geomspace(1e-4, 0.9999, 24)])
+"""Shares to try first; small ones matter most."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -36,15 +38,10 @@ class Usl:
     kappa: float
     """Cost of keeping each pair in step."""
     peak: float
-    low: float
-    """95 % profile-likelihood interval of the peak."""
-    high: float | None
-    """None where a law without a peak fits as well."""
     missed: float
     """Weighted sum of squares of the level means about the model."""
     criterion: float
     """AICc."""
-    misfit: bool
 
     def throughput(self, load: float) -> float:
         """Return the fitted throughput at a load."""
@@ -52,17 +49,24 @@ class Usl:
         return self.per_load * load / slowed
 
 
-def fit_usl(data: Curve, *, level: float = 0.95) -> Usl:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakInterval:
+    """Where the peak of a fitted law lies."""
+
+    low: float
+    """Profile-likelihood interval."""
+    high: float | None
+    """None where a law without a peak fits as well."""
+    misfit: bool
+    """True when the level means miss the law by more than chance."""
+
+
+def fit_usl(data: Curve) -> Usl:
     """Fit the law; needs four levels or more."""
-    first, last = math.log(data.levels[0] / 4), math.log(data.levels[-1] * BEYOND)
-    grid = np.linspace(first, last, _GRID)
+    grid = _grid(data)
     misses, _ = _profile(data, grid)
     place = int(np.argmin(misses))
     u, missed, sigma = _least(data, grid[max(place - 1, 0)], grid[min(place + 1, _GRID - 1)])
-    held = spread(data, missed, PARAMETERS)
-    limit = missed + t_quantile((1 + level) / 2, held.freedom) ** 2 * held.variance
-    low = _crossing(data, limit, u, grid[grid < u][::-1])
-    high = _crossing(data, limit, u, grid[grid > u])
     peak = math.exp(u)
     log_rate = data.means - np.log(data.levels) + np.log(_slowed(data, sigma, peak))
     return Usl(
@@ -70,12 +74,29 @@ def fit_usl(data: Curve, *, level: float = 0.95) -> Usl:
         sigma=sigma,
         kappa=(1 - sigma) / peak**2,
         peak=peak,
-        low=math.exp(first if low is None else low),
-        high=None if high is None else math.exp(high),
         missed=missed,
         criterion=information(data, missed, PARAMETERS),
+    )
+
+
+def peak_interval(data: Curve, fitted: Usl, *, level: float = 0.95) -> PeakInterval:
+    """Return the profile-likelihood interval of the peak of a law fitted to `data`."""
+    held = spread(data, fitted.missed, PARAMETERS)
+    limit = fitted.missed + t_quantile((1 + level) / 2, held.freedom) ** 2 * held.variance
+    u, grid = math.log(fitted.peak), _grid(data)
+    low = _crossing(data, limit, u, grid[grid < u][::-1])
+    high = _crossing(data, limit, u, grid[grid > u])
+    return PeakInterval(
+        low=math.exp(float(grid[0]) if low is None else low),
+        high=None if high is None else math.exp(high),
         misfit=held.misfit,
     )
+
+
+def _grid(data: Curve) -> Array:
+    """Return the logarithms of the peaks to look at first."""
+    first, last = math.log(data.levels[0] / 4), math.log(data.levels[-1] * BEYOND)
+    return np.linspace(first, last, _GRID)
 
 
 def _slowed(data: Curve, sigma: float, peak: float) -> Array:
@@ -96,17 +117,16 @@ def _profile(data: Curve, log_peaks: Array) -> tuple[Array, Array]:
     y = data.means - np.log(n)
 
     def misses(sigma: Array) -> Array:
-        slowed = 1 + pairs + sigma[:, None] * ((n - 1) - pairs)
+        # sigma: (peaks,), or (shares, 1) to try each share with each peak
+        slowed = 1 + pairs + sigma[..., None] * ((n - 1) - pairs)
         rest = y + np.log(slowed)
-        rest = rest - (rest @ data.weights / data.weights.sum())[:, None]
+        rest = rest - (rest @ data.weights / data.weights.sum())[..., None]
         found: Array = rest**2 @ data.weights
         return found
 
-    # small shares matter most: 0, then from 1e-4 to almost 1
-    coarse = np.concatenate([[0.0], np.geomspace(1e-4, 0.9999, 24)])
-    table = np.stack([misses(np.full(len(log_peaks), one)) for one in coarse])
-    best = np.argmin(table, axis=0)
-    start, end = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, len(coarse) - 1)]
+    best = np.argmin(misses(_COARSE[:, None]), axis=0)
+    start = _COARSE[np.maximum(best - 1, 0)]
+    end = _COARSE[np.minimum(best + 1, len(_COARSE) - 1)]
     for _ in range(_STEPS):
         left, right = end - _GOLDEN * (end - start), start + _GOLDEN * (end - start)
         smaller = misses(left) < misses(right)
