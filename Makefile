@@ -13,7 +13,7 @@ OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.
 BOUNDS := latency_pass or metadata
 
-.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench calibrate soak docs dev-lock clean help
+.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench scale calibrate soak docs dev-lock clean help
 
 help:
 	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
@@ -24,6 +24,7 @@ help:
 	@echo "make cluster     a four-node Slurm on this machine to play on; make cluster-down stops it"
 	@echo "make node-break  NODE=…: let one of its nodes fail with all that runs there; make node-mend brings it back"
 	@echo "make bench       measure specc itself and write docs/benchmarks.md"
+	@echo "make scale       collate a study of a hundred million rows beside duckdb; ROWS=1e7 for fewer"
 	@echo "make calibrate   simulate the error rates of the statistics and write docs/calibration.md"
 	@echo "make soak        kill processes and nodes of runs on a Slurm, 300 times (minutes)"
 	@echo "make docs        regenerate the reference pages"
@@ -98,6 +99,11 @@ node-break node-mend:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/bench -m bench --write-figures --benchmark-columns=min,median,max
+
+# Minutes, and 235 bytes of disk for each row: fewer rows where the disk is too small.
+ROWS := 1e8
+scale: $(VENV)/.dev
+	SCALE_ROWS=$(ROWS) $(BIN)/python -m pytest -q -s -m bench tests/bench/test_scale.py --show-figures
 
 # Minutes: the same with few trials is part of every test run.
 TRIALS := 2000

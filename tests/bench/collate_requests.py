@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, os.fspath(Path(__file__).parents[1] / "unit"))
@@ -17,6 +18,16 @@ from many_requests import KNOWN
 from specc.collate.pipeline import collate_data
 from specc.kinds import KINDS
 
+NAMES = ("p50", "p90", "p95", "p99", "p99.9")
+
+
+def _by_run(out: Path) -> Iterator[tuple[str, list[float]]]:
+    """Yield task ids with the percentiles that the summary has of each run."""
+    for cell in json.loads((out / "summary.json").read_text())["cells"]:
+        statistics = cell["metrics"]["latency_s"]["statistics"]
+        for number, task in enumerate(cell["tasks"]):
+            yield task, [statistics[name]["run_values"][number] for name in NAMES]
+
 
 def main() -> None:
     bundle, out, *options = sys.argv[1:]
@@ -24,14 +35,15 @@ def main() -> None:
     steps: list[tuple[str, float]] = []
     started = time.perf_counter()
     said = lambda what: steps.append((what, round(time.perf_counter() - started, 2)))  # noqa: E731
-    done = collate_data([Path(bundle)], Path(out), rehash="--rehash" in options, progress=said)
+    collate_data([Path(bundle)], Path(out), rehash="--rehash" in options, progress=said)
     wall_s = time.perf_counter() - started
-    cells = {
-        str(cell["axes"]["concurrency"]): cell["metrics"]["latency_s"]["distribution"]
-        for cell in done.summary["cells"]
-    }
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told = {"wall_s": wall_s, "peak_mib": peak_mib, "cells": cells}
+    told = {
+        "wall_s": wall_s,
+        "until_analysed_s": next(at for what, at in steps if what == "writing tables"),
+        "peak_mib": peak_mib,
+        "runs": dict(_by_run(Path(out))),
+    }
     if "--steps" in options:
         told["steps"] = steps
     print(json.dumps(told))

@@ -17,6 +17,7 @@ Figure = Callable[[str, str, str], None]
 def pytest_addoption(parser: pytest.Parser) -> None:
     # a run of some of the measurements must not replace the page
     parser.addoption("--write-figures", action="store_true", help="write docs/benchmarks.md")
+    parser.addoption("--show-figures", action="store_true", help="print the figures at the end")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +33,8 @@ def figure(pytestconfig: pytest.Config) -> Iterator[Figure]:
     yield lambda what, found, goal: rows.append((what, found, goal))
     if pytestconfig.getoption("write_figures", default=False):
         PAGE.write_text(_page(rows), encoding="utf-8")
+    if pytestconfig.getoption("show_figures", default=False):
+        print("", *(f"{what}: {found}" for what, found, _ in rows), sep="\n")
 
 
 def _page(rows: list[tuple[str, str, str]]) -> str:

@@ -1,0 +1,100 @@
+"""Many rows: a study of requests collated, beside duckdb and pandas on the same file.
+
+SCALE_ROWS sets how many; the page has ten million. Only numbers can fail here, never times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parents[1] / "unit"
+ROWS = int(float(os.environ.get("SCALE_ROWS", "1e7")))
+BYTES_PER_ROW = 165
+# the file itself, the cache, the table and what is sorted on disk
+DISK_PER_ROW = BYTES_PER_ROW + 70
+DUCKDB = """
+import duckdb, json, resource, sys, time
+started = time.perf_counter()
+rows = duckdb.sql(f'''select task_id, quantile_cont((end_ns - sent_ns) / 1e9,
+  [0.5, 0.9, 0.95, 0.99, 0.999]) from read_json('{sys.argv[1]}', format='newline_delimited',
+  columns={{type: 'VARCHAR', ok: 'BOOLEAN', task_id: 'VARCHAR', sent_ns: 'BIGINT',
+  end_ns: 'BIGINT'}}) where type = 'request' and ok group by 1''').fetchall()
+told = {"wall_s": time.perf_counter() - started, "groups": dict(rows)}
+"""
+PANDAS = """
+import json, pandas, resource, sys, time
+started = time.perf_counter()
+kept = []
+for chunk in pandas.read_json(sys.argv[1], lines=True, chunksize=500_000):
+    good = chunk[(chunk["type"] == "request") & (chunk["ok"] == True)]
+    latency_s = (good["end_ns"] - good["sent_ns"]) / 1e9
+    kept.append(pandas.DataFrame({"task_id": good["task_id"], "latency_s": latency_s}))
+found = pandas.concat(kept).groupby("task_id")["latency_s"].quantile([0.5, 0.9, 0.95, 0.99, 0.999])
+groups = {task: list(each) for task, each in found.groupby(level=0)}
+told = {"wall_s": time.perf_counter() - started, "groups": groups}
+"""
+TELL = """
+told["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(told))
+"""
+
+
+def _ask(*command: str | Path) -> dict:
+    told = subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, check=True
+    )
+    return json.loads(told.stdout)
+
+
+def _seconds(told: dict) -> str:
+    return f"{told['wall_s']:.1f} s, {told['peak_mib']:.0f} MiB"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory):
+    """A study of ROWS requests, or of as many as the disk takes; removed at the end."""
+    sys.path.insert(0, str(UNIT))
+    from many_requests import a_study, records_of
+
+    root = tmp_path_factory.mktemp("scale")
+    free = shutil.disk_usage(root).free * 0.8
+    rows = min(ROWS, int(free / DISK_PER_ROW))
+    if rows < ROWS:
+        print(f"\n{free / 1e9:.0f} GB of disk take {rows:,} rows, not {ROWS:,}")
+    bundle = a_study(root, rows)
+    [file] = records_of(bundle)
+    yield rows, bundle.path, file
+    shutil.rmtree(root)
+
+
+def test_collate_of_many_rows_against_duckdb_and_pandas(figure, study, tmp_path: Path) -> None:
+    rows, bundle, file = study
+    script, out = Path(__file__).with_name("collate_requests.py"), tmp_path / "out"
+    first = _ask(script, bundle, out)
+    again = _ask(script, bundle, out)
+    rival = _ask("-c", DUCKDB + TELL, file)
+    shutil.rmtree(out)
+    assert again["runs"] == first["runs"]
+    assert first["runs"] == {
+        task: pytest.approx(values, rel=1e-9) for task, values in rival["groups"].items()
+    }
+    what = f"`collate` of {rows:,} requests ({file.stat().st_size / 1e9:.1f} GB)"
+    ratio = first["wall_s"] / rival["wall_s"]
+    figure(f"{what}, the data of a report", _seconds(first), "<= 1024 MiB")
+    figure(f"duckdb, the same percentiles by run of {rows:,} requests", _seconds(rival), "")
+    percentiles = first["until_analysed_s"] / rival["wall_s"]
+    figure("percentiles and cache against duckdb's query alone", f"{percentiles:.1f} x", "<= 3 x")
+    figure("the same with all tables written", f"{ratio:.1f} x", "")
+    figure("the same again, from the cache", _seconds(again), "<= 2 s")
+    if rows <= 2e7:
+        pandas = _ask("-W", "ignore", "-c", PANDAS + TELL, file)
+        speed = f"{rows / first['wall_s'] / 1e6:.2f} against {rows / pandas['wall_s'] / 1e6:.2f}"
+        figure("pandas, the same percentiles", _seconds(pandas), "")
+        figure("million rows a second against pandas", speed, "")
