@@ -230,3 +230,27 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "vegaEmbed" in vega.vega_script()
+
+
+def a_series(change_point: dict[str, Any] | None, text: str) -> dict[str, Any]:
+    runs = [
+        {"run_id": f"r{n}", "bundle_id": "b", "value": 10.0 + n, "low": 9.0 + n, "high": 11.0 + n}
+        for n in range(3)
+    ]
+    return {
+        **{"metric": "latency_ms", "axes": {"concurrency": 1}, "runs": runs, "trend": None},
+        **{"change_point": change_point, "text": text},
+    }
+
+
+def test_only_series_that_changed_are_told_run_by_run() -> None:
+    summary = a_load_summary("plateau")
+    summary["series"] = [a_series({"p": 0.001}, "higher since r1"), a_series(None, "too few runs")]
+    shown = pages(summary)
+    assert [one["text"] for one in shown["series"]] == ["higher since r1"]
+    rows = [[cell["text"] for cell in row] for row in shown["series_table"]["rows"]]
+    assert rows == [
+        ["concurrency 1", "Latency ms", "3", "10 ms", "12 ms", "yes", "higher since r1"],
+        ["concurrency 1", "Latency ms", "3", "10 ms", "12 ms", "not shown", "–"],
+    ]
+    assert shown["series_table"]["notes"] == ["too few runs"]

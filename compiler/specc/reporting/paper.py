@@ -115,6 +115,7 @@ def _results(page: Page) -> Iterator[Block]:
     keys = len(page["axes"])
     yield from _figures(page, "results")
     yield from _titled(page["results"], keys=keys)
+    yield from _titled(page["percentiles"], keys=keys + 1)
     yield from _titled(page["distributions"], keys=keys + 1)
     yield from _titled(page["details"], keys=keys)
 
@@ -175,6 +176,7 @@ def _gates(page: Page) -> Iterator[Block]:
 
 
 def _series(page: Page) -> Iterator[Block]:
+    yield from _titled(page["series_table"], keys=2, most=30)
     for one in page["series"][:_MOST_CURVES]:
         yield blocks.heading(one["title"])
         yield blocks.text(one["text"])

@@ -168,6 +168,9 @@ def _judged(summary: Mapping[str, Json]) -> dict[str, Any]:
         "comparison": against.section(summary),
         "gates": titled(limits.gates(summary), "Gates of the spec", "summary.json"),
         "gate_points": titled(limits.gate_points(summary), "Gates, point by point", "junit.xml"),
+        "series_table": titled(
+            limits.series_table(summary), "Points measured by several runs", "summary.json"
+        ),
         "series": limits.series(summary),
     }
 
@@ -216,7 +219,7 @@ def _headings(found: Mapping[str, Any]) -> dict[str, str]:
         "bottleneck": found["bottleneck"],
         "comparison": found["comparison"],
         "gates": found["gates"]["rows"],
-        "series": found["series"],
+        "series": found["series_table"]["rows"],
         "failures": any(found[name]["rows"] for name in ("failures", "interruptions", "incidents")),
         "resources": found["right_sizing"]["rows"] or found["pilot"],
     }

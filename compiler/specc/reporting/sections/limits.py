@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specc.kinds.sentences import number, place, point, quantity
+from specc.kinds.sentences import interval, place, point, quantity
 from specc.matrix.conditions import describe_condition
 from specc.model import Json
-from specc.reporting.tabulate import DASH, Table, column, entry, table
+from specc.reporting.notes import with_notes
+from specc.reporting.tabulate import DASH, Table, column, entry, table, titled
 
 _SIGNS = {"le": "≤", "lt": "<", "ge": "≥", "gt": ">"}
 
@@ -50,16 +51,45 @@ def gate_points(summary: Mapping[str, Json]) -> Table:
     return table([column(name, numeric=name == "value") for name in names], rows)
 
 
+def series_table(summary: Mapping[str, Json]) -> Table:
+    """Return one row for each point that was measured by several runs: from first to last."""
+    rows = [
+        [
+            entry(point(one["axes"])),
+            entry(_label(summary, one["metric"])),
+            entry(str(len(one["runs"])), sort=len(one["runs"])),
+            *(_value(run, _unit(summary, one["metric"])) for run in _ends(one["runs"])),
+            entry("yes" if _moved(one) else "not shown", kind="warn" if _moved(one) else ""),
+            entry(one["text"])
+            if _moved(one)
+            else entry(DASH, sort="", note=one["text"], kind="missing"),
+        ]
+        for one in summary.get("series") or ()
+    ]
+    names = ("point", "metric", "runs", "first run", "last run", "changed", "what is said")
+    numeric = ("runs", "first run", "last run")
+    return with_notes(table([column(name, numeric=name in numeric) for name in names], rows))
+
+
 def series(summary: Mapping[str, Json]) -> list[dict[str, Any]]:
-    """Return each series of runs: what it says and the value of each run."""
+    """Return each series that changed, with the value of each run."""
     return [
         {
             "title": f"{_label(summary, one['metric'])} at {point(one['axes'])}",
             "text": one["text"],
-            "table": _runs(one, _unit(summary, one["metric"])),
+            "table": titled(_runs(one, _unit(summary, one["metric"])), "Run by run"),
         }
         for one in summary.get("series") or ()
+        if _moved(one)
     ]
+
+
+def _moved(one: Mapping[str, Json]) -> bool:
+    return bool(one.get("change_point") or one.get("trend"))
+
+
+def _ends(runs: Sequence[Mapping[str, Json]]) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+    return runs[0], runs[-1]
 
 
 def _runs(one: Mapping[str, Json], unit: str) -> Table:
@@ -84,9 +114,9 @@ def limit_text(one: Mapping[str, Json], summary: Mapping[str, Json]) -> str:
 def _value(one: Mapping[str, Json], unit: str) -> dict[str, Json]:
     if one.get("value") is None:
         return entry(DASH, sort="", note=one.get("reason") or "", kind="missing")
+    known = one.get("low") is not None and one.get("high") is not None
+    note = interval({**one, "unit": unit}) if known else ""
     text = quantity(one["value"], unit)
-    sides = (one.get("low"), one.get("high"))
-    note = "" if None in sides else " … ".join(map(number, sides))
     return entry(text, sort=one["value"], note=note, kind="interval" if note else "")
 
 
