@@ -18,7 +18,7 @@ from results_inference import a_study
 from slides_template import template
 
 from specc.collate.pipeline import collate
-from specc.reporting import fitting
+from specc.reporting import fitting, paper, report
 from specc.reporting.slides import TEMPLATE
 from specc.resources import template_folder
 
@@ -107,6 +107,10 @@ def test_every_section_is_in_the_contents_and_in_the_outline(study: Any):
     for title in titles:
         assert any(entry.endswith(title) for entry in outline)
         assert title in contents
+
+
+def test_every_section_of_the_page_has_its_place_on_paper():
+    assert set(report.HEADINGS) == set(paper.SECTIONS)
 
 
 def test_the_paper_has_title_language_and_tags_and_no_date(study: Any):

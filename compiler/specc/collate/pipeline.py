@@ -220,7 +220,7 @@ def _write_reports(out: Path, summary: Json) -> list[Path]:
     written = [export.write_bytes(out / name, data) for name, data in figures.files.items()]
     for name, text in report_files(summary, report_room(summary["kind"]), figures).items():
         written.append(export.write_text(out / name, text))
-    shown = page(summary, report_room(summary["kind"]), figures)
-    for name, data in paper_files(summary, shown, figures).items():
+    room = report_room(summary["kind"])
+    for name, data in paper_files(summary, lambda: page(summary, room, figures), figures).items():
         written.append(export.write_bytes(out / name, data))
     return written

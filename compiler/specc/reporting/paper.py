@@ -38,7 +38,7 @@ def paper(page: Page) -> dict[str, Any]:
         "sections": [
             {"title": _TITLES.get(name, title), "blocks": found}
             for name, title in page["headings"].items()
-            if (found := list(_SECTIONS[name](page)))
+            if (found := list(SECTIONS[name](page)))
         ],
     }
 
@@ -231,7 +231,7 @@ def _titled(found: Mapping[str, Any], *, keys: int = 1, most: int | None = None)
 
 
 _TITLES = {"one-page": "Findings"}
-_SECTIONS = {
+SECTIONS = {
     "one-page": _findings,
     "completeness": _completeness,
     "method": _method,

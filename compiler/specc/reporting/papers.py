@@ -6,7 +6,7 @@ report and the command's answer say so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,22 +45,22 @@ def not_written(summary: Mapping[str, Json]) -> list[dict[str, str]]:
 
 
 def paper_files(
-    summary: Mapping[str, Json], page: Mapping[str, Any], drawings: Drawings
+    summary: Mapping[str, Json], page: Callable[[], Mapping[str, Any]], drawings: Drawings
 ) -> dict[str, bytes]:
     """Return file name -> content of every document that is asked for and can be made.
 
-    page: what all documents are made from.
+    page: gives what all documents are made from; called only when there is one to make.
     """
+    left_out = {one["file"] for one in summary.get("not_written") or ()}
+    wanted = [paper for paper in _asked(summary) if paper.file not in left_out]
+    if not wanted:
+        return {}
     from specc.reporting.pdf import report_pdf
     from specc.reporting.slides import slides_pptx
 
     makers = {"pdf": report_pdf, "slides": slides_pptx}
-    left_out = {one["file"] for one in summary.get("not_written") or ()}
-    return {
-        paper.file: makers[paper.key](page, drawings)
-        for paper in _asked(summary)
-        if paper.file not in left_out
-    }
+    shown = page()
+    return {paper.file: makers[paper.key](shown, drawings) for paper in wanted}
 
 
 def told(one: Mapping[str, str]) -> str:
