@@ -78,7 +78,7 @@ def warnings(summary: Mapping[str, Json]) -> list[str]:
     found += sharing_warnings(summary)
     found += influences.warnings(summary)
     if summary["damage"]:
-        found.append(f"{_places(len(summary['damage']))} left out; see Completeness.")
+        found.append(f"{_places(len(summary['damage']))}; see Damage under Completeness.")
     if summary["torn"]["lines"]:
         torn = summary["torn"]
         found.append(f"{torn['lines']} unfinished last lines ({torn['bytes']} bytes) were cut off.")
@@ -86,7 +86,11 @@ def warnings(summary: Mapping[str, Json]) -> list[str]:
 
 
 def _places(count: int) -> str:
-    return "1 damaged place was" if count == 1 else f"{count} damaged places were"
+    return (
+        "1 thing about the results is damaged or odd"
+        if count == 1
+        else f"{count} things about the results are damaged or odd"
+    )
 
 
 def _content(seen: Sequence[str]) -> str:

@@ -144,7 +144,9 @@ def _results(summary: Mapping[str, Json]) -> dict[str, Any]:
         "not_measured": titled(
             tabulate.not_measured(summary), "Points without a result", "tables/tasks.csv"
         ),
-        "damage": summary["damage"],
+        "damage": [
+            {**one, "consequence": _sentence(one["consequence"])} for one in summary["damage"]
+        ],
         "torn": summary["torn"],
         "metrics": summary["metrics"],
     }
@@ -245,3 +247,8 @@ def _figure(item: Drawing, load: bool) -> dict[str, Json]:
 
 def _plain(value: Json) -> str:
     return visible(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _sentence(text: str) -> str:
+    """Return a text that can stand after a full stop."""
+    return text[:1].upper() + text[1:]
