@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from specc.analysis.bottleneck import Attribution, attribute_curve, attribute_points
+from specc.analysis.bottleneck import attribute_curve, attribute_points
 from specc.analysis.bottleneck_table import (
     CLASSES,
     NEXT_ACTIONS,
@@ -16,7 +16,7 @@ from specc.analysis.bottleneck_table import (
     STATISTICS,
     SYMPTOMS,
 )
-from specc.analysis.bottleneck_words import Level
+from specc.analysis.bottleneck_words import Attribution, Level
 from specc.language.defaults import fill_defaults
 from specc.resources import schema
 
@@ -302,3 +302,12 @@ def test_a_knee_between_two_levels_leaves_a_gain_in_the_step_across_it():
     # the knee at 8.8 gives the step from 8 to 16 ten percent, and those beyond it none
     levels = [replace(one, throughput=min(100.0 * (one.level or 0), 880.0)) for one in a_curve()]
     assert judged(levels, (8.4, 9.2)).kind == "queueing"
+
+
+def test_cpus_that_strangers_keep_busy_are_told_as_that():
+    found = judged(a_curve({"cpu_util_pct": (100.0,) * 6, "own_cpu_pct": (8.0,) * 6}))
+    assert (found.kind, found.confidence) == ("undetermined", None)
+    assert found.evidence[-1] == ("CPUs kept busy by this launch 8 % at concurrency 8 (limit 85 %)")
+    assert found.next_actions[0] == (
+        "Repeat where nothing else runs: most of what kept the CPUs busy was not this launch."
+    )

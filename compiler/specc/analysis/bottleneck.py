@@ -8,10 +8,18 @@ the client comes first, and without evidence nothing is named.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from specc.analysis.bottleneck_table import NEXT_ACTIONS, RESOURCES, STATISTICS, Statistic
+from specc.analysis.bottleneck_table import (
+    NEXT_ACTIONS,
+    NOTHING_MISSING,
+    RESOURCES,
+    STATISTICS,
+    STRANGERS,
+    Statistic,
+)
 from specc.analysis.bottleneck_words import (
+    Attribution,
     Level,
     common_gaps,
     compared,
@@ -27,29 +35,8 @@ from specc.analysis.bottleneck_words import (
 
 UNDETERMINED = "undetermined"
 OWN = next(one for one in STATISTICS if one.name == "own_cpu_pct")
-NOTHING_MISSING = "Look closer around the knee, with more levels and more repetitions."
 NEAR = 0.9
 """A resource with a limit of 90 % crosses it at 0.9 of the load that saturates it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
-    """The most likely bottleneck."""
-
-    kind: str
-    """A key of CLASSES."""
-    resource: str | None
-    tied: tuple[str, ...] = ()
-    """Further resources that crossed their limits at the same level."""
-    evidence: tuple[str, ...] = ()
-    """Sentences with measured values, limits and units."""
-    next_actions: tuple[str, ...] = ()
-    confidence: str | None = None
-    """high, medium or low; None when nothing is named."""
-    missing: tuple[str, ...] = ()
-    """What was not measured and why."""
-    reason: str | None = None
-    """Why nothing is named; None when something is."""
 
 
 def attribute_curve(
@@ -90,7 +77,8 @@ def attribute_curve(
     if knee is None and why_no_knee:
         reason = f"{why_no_knee}; {reason}"
     found = _undetermined([at], reason, at.missing, limits, below)
-    return replace(found, evidence=(*symptoms(at, below, limits), *found.evidence))
+    symptom = symptoms(*(beyond or [(at, below)])[0], limits)
+    return replace(found, evidence=(*symptom, *found.evidence))
 
 
 def attribute_points(
@@ -280,12 +268,17 @@ def _undetermined(
     below: Level | None = None,
 ) -> Attribution:
     missing = gaps(unseen)
-    first = f"Close the gaps in the evidence: {missing[0]}." if missing else NOTHING_MISSING
+    evidence = list(others({}, members, limits, below))
+    actions = [f"Close the gaps in the evidence: {missing[0]}." if missing else NOTHING_MISSING]
+    busy = [one for one in members if one.values.get("cpu_util_pct", 0) >= limits["cpu_util_pct"]]
+    if busy and all(one.values.get(OWN.name, 100.0) < limits[OWN.name] / 2 for one in busy):
+        evidence.append(ranged(OWN, busy, limits))
+        actions.insert(0, STRANGERS)
     return Attribution(
         kind=UNDETERMINED,
         resource=None,
-        evidence=tuple(others({}, members, limits, below)),
-        next_actions=(first,),
+        evidence=tuple(evidence),
+        next_actions=tuple(actions),
         missing=missing,
         reason=reason,
     )

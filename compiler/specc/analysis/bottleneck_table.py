@@ -164,3 +164,6 @@ NEXT_ACTIONS: Mapping[str, tuple[str, ...]] = {
         "Cap the load at the recommended range: beyond it only waiting grows.",
     ),
 }
+
+STRANGERS = "Repeat where nothing else runs: most of what kept the CPUs busy was not this launch."
+NOTHING_MISSING = "Look closer around the knee, with more levels and more repetitions."

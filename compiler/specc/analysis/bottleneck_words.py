@@ -33,6 +33,26 @@ class Level:
     """Why the point is known to be limited by its client; None when it is not."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """The most likely bottleneck."""
+
+    kind: str
+    """A key of CLASSES."""
+    resource: str | None
+    tied: tuple[str, ...] = ()
+    """Further resources that crossed their limits at the same level."""
+    evidence: tuple[str, ...] = ()
+    """Sentences with measured values, limits and units."""
+    next_actions: tuple[str, ...] = ()
+    confidence: str | None = None
+    """high, medium or low; None when nothing is named."""
+    missing: tuple[str, ...] = ()
+    """What was not measured and why."""
+    reason: str | None = None
+    """Why nothing is named; None when something is."""
+
+
 def _per_doubling(now: float | None, before: float | None, at: Level, below: Level) -> float | None:
     if not (now and before and at.level and below.level) or at.level <= below.level:
         return None

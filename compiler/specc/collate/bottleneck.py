@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
-from specc.analysis.bottleneck import Attribution, attribute_curve, attribute_points
+from specc.analysis.bottleneck import attribute_curve, attribute_points
 from specc.analysis.bottleneck_table import STATISTICS
-from specc.analysis.bottleneck_words import Level
+from specc.analysis.bottleneck_words import Attribution, Level
 from specc.collate.cells import cell_members
 from specc.collate.hardware import Samples
 from specc.collate.resource_use import SAMPLED, Use, of_cell, use_of
