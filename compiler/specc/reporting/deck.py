@@ -19,6 +19,7 @@ PLOTS = 4
 _NOT_ASKED = "Not asked in this study"
 _MOST_COLUMNS = 6
 _MOST_ROWS = 12
+_MOST_DECISIONS = 9
 
 
 def deck(page: Page, drawings: Iterable[Drawing]) -> list[Slide]:
@@ -97,10 +98,13 @@ def _answer(page: Page) -> Slide:
         return _slide("No number to decide by yet", [_bullets(reasons)], notes)
     rows = [
         [one["label"], cut(one["text"], 120), one["interval"] or "–", one["verdict"] or "–"]
-        for one in found[:7]
+        for one in found[:_MOST_DECISIONS]
     ]
     part = _table(["Question", "Answer", "95 % interval", "Verdict"], rows)
-    notes = [f"{one['label']}: {one['why']} Cells: {_cells(one['cells'])}." for one in found[:7]]
+    notes = [
+        f"{one['label']}: {one['why']} Cells: {_cells(one['cells'])}."
+        for one in found[:_MOST_DECISIONS]
+    ]
     return _slide("The answer in numbers", [part], [*notes, _bundles(page)])
 
 
@@ -216,7 +220,7 @@ def _failures(page: Page) -> Slide:
         for row in causes[:4]
     ]
     if not failed:
-        failed = [("Failures", "No task failed.")]
+        failed = [("Failures", "No task failed."), ("Tasks", page["lead"])]
     sizing = page["right_sizing"]
     parts.append(_bullets(failed, place="upper" if sizing["rows"] else "full"))
     if sizing["rows"]:

@@ -10,7 +10,6 @@ _FILES = (
     ("summary.json", "every number, its interval, verdict and reason; what all else is made from"),
     ("results-<run_id>.json", "the cells of one run, in the flat shape of its kind"),
     ("report.html, report.md, insights.md", "this report; the findings alone"),
-    ("report.pdf, slides.pptx", "the report on paper and as slides, where the spec asks for them"),
     ("report.json", "the report as data: decisions, findings, definitions, commands, failures"),
     ("report.pdf, slides.pptx", "the report on paper and as twelve slides, where the spec asks"),
     ("junit.xml", "the gates as test cases, where the spec has some"),
