@@ -149,6 +149,18 @@ def test_rehash_reads_an_unchanged_file_again(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("short")
+def test_rows_that_do_not_fit_their_hash_are_not_remembered(tmp_path: Path):
+    bundle = a_study(tmp_path, 20_000)
+    [file] = records_of(bundle)
+    whole = file.read_bytes()
+    spoil(file)
+    assert states(collated(bundle, tmp_path / "out"))["invalid"] == 1
+    file.write_bytes(whole)
+    mended = collated(bundle, tmp_path / "out").summary
+    assert mended == collated(bundle, tmp_path / "clean").summary
+
+
+@pytest.mark.usefixtures("short")
 def test_a_file_with_another_time_is_read_again(tmp_path: Path):
     bundle = a_study(tmp_path, 20_000)
     collated(bundle, tmp_path / "out")

@@ -12,9 +12,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from specc.model import Json
 from specc_runtime.contract.segments import Segment, SegmentFiles
@@ -46,8 +47,11 @@ class Cache:
         self._checked: dict[str, Json] = {}
         self._seen: dict[str, Json] = {}
         self._used: set[str] = set()
-        self._bytes = 0
         self._files = SegmentFiles()
+        self._hashing: ThreadPoolExecutor | None = None
+        self._asked: dict[_Claim, tuple[str, Segment, Future[str]]] = {}
+        self._wrong: dict[_Claim, str] = {}
+        self._stale = False
         if folder is not None and not rehash:
             self._checked = _read(folder / f"{_CHECKED}.json").get("files") or {}
 
@@ -60,7 +64,10 @@ class Cache:
         return self._folder
 
     def check(self, run: str, segment: Segment) -> str | None:
-        """Say what is wrong with a segment; a large one of an unchanged file is not read again."""
+        """Say what is wrong with a segment; a large one of an unchanged file is not read again.
+
+        Of a large one nothing is known to be wrong until `hashes_fit` has waited for its hash.
+        """
         if segment.bytes < _WORTH:
             return self._files.complaint(run, segment)
         path = os.path.realpath(segment.path(run))
@@ -68,18 +75,49 @@ class Cache:
             stamp = self._stamps.setdefault(path, stamp_of(Path(path)))
         except OSError as error:
             return f"{segment.launch}/{segment.file}: {error.strerror}"
-        place, said = f"{segment.offset}+{segment.bytes}", f"{segment.rows} {segment.sha256}"
+        claim = _Claim(path, f"{segment.offset}+{segment.bytes}", segment.sha256)
         known = self._checked.get(path) or {}
         good = known.get("good") or {} if known.get("stamp") == stamp else {}
-        if good.get(place) != said:
-            self._bytes += segment.bytes
-            self.progress(f"checking hashes: {self._bytes / 1e9:.1f} GB")
-            if _hash(Path(path), segment) != segment.sha256:
-                wrong = self._files.complaint(run, segment)
-                # in between it may have come whole
-                return wrong or f"{segment.launch}/{segment.file} changed while it was read"
-        self._seen.setdefault(path, {"stamp": stamp, "good": {}})["good"][place] = said
+        if claim in self._wrong:
+            return self._wrong[claim]
+        if good.get(claim.place) == claim.sha256:
+            self._note(claim)
+        elif claim not in self._asked:
+            # beside the parsing of the same bytes, so that a slow disk gives them once
+            self._hashing = self._hashing or ThreadPoolExecutor(1)
+            self._asked[claim] = (run, segment, self._hashing.submit(_hash, path, segment))
         return None
+
+    def hashes_fit(self) -> bool:
+        """Wait for all hashes; False when `check` has to be asked again, for some do not fit."""
+        self._wait()
+        fit, self._stale = not self._stale, False
+        return fit
+
+    def _wait(self) -> None:
+        for claim, (run, segment, asked) in self._asked.items():
+            if claim in self._wrong or claim.place in self._good(claim.path):
+                continue
+            if asked.result() == segment.sha256:
+                self._note(claim)
+            else:
+                at = f"{segment.launch}/{segment.file}"
+                # in between it may have come whole
+                wrong = self._files.complaint(run, segment) or f"{at} changed while it was read"
+                self._wrong[claim] = wrong
+                self._stale = True
+        if self._hashing is not None:
+            self._hashing.shutdown()
+            self._hashing = None
+
+    def _good(self, path: str) -> dict[str, str]:
+        found: dict[str, str] = self._seen.get(path, {}).get("good", {})
+        return found
+
+    def _note(self, claim: _Claim) -> None:
+        stamp = self._stamps[claim.path]
+        seen = self._seen.setdefault(claim.path, {"stamp": stamp, "good": {}})
+        seen["good"][claim.place] = claim.sha256
 
     def find(self, key: str) -> tuple[Path, dict[str, Json]] | None:
         """Return a folder of tables and its index, when all of it is as it was written."""
@@ -101,7 +139,13 @@ class Cache:
         return part
 
     def finish(self, key: str, part: Path, index: Mapping[str, Json]) -> Path:
-        """Write the index of a folder that `begin` made, and move it to its place."""
+        """Write the index of a folder that `begin` made, and move it to its place.
+
+        It stays where it is, and nobody will find it there, when hashes of what was read don't fit.
+        """
+        self._wait()
+        if self._stale:
+            return part
         files = {path.name: said_of(path) for path in sorted(part.iterdir())}
         document = {**index, "key": key, "files": files}
         _write(part / _INDEX, document)
@@ -165,10 +209,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _hash(path: Path, segment: Segment) -> str:
+class _Claim(NamedTuple):
+    """What a journal says of a stretch of a file."""
+
+    path: str
+    place: str
+    sha256: str
+
+
+def _hash(path: str, segment: Segment) -> str:
     """Return the hash of a segment's bytes; rows are counted when they are parsed."""
     digest, left = hashlib.sha256(), segment.bytes
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         file.seek(segment.offset)
         while left > 0 and (block := file.read(min(left, _WORTH))):
             digest.update(block)

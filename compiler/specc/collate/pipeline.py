@@ -119,6 +119,10 @@ def analyse(
     progress("reading")
     found = read(paths, complaint=cache.check)
     study = _study(found, cache)
+    while not cache.hashes_fit():
+        # now it is known whose rows don't count
+        found = read(paths, complaint=cache.check)
+        study = _study(found, cache)
     cache.save()
     room = tables_room(study.kind)
     frames = room.frames(study.records.all())
