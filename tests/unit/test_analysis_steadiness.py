@@ -139,6 +139,18 @@ def test_arrays_and_sequences_give_the_same_numbers() -> None:
     assert count_outliers(values) == sum(outlier_flags(plain))
 
 
+def test_a_long_run_is_examined_by_batches_and_tells_the_same() -> None:
+    """A drift, and a warm-up before it, among a million values with noise of 30 %."""
+    rng = np.random.default_rng(0)
+    values = rng.lognormal(0, 0.3, 1_000_000) * np.linspace(1, 1.1, 1_000_000)
+    assert examine(values).reason == "drift of +10.0% over the run"
+    values[:20_000] *= 1.5
+    reason = examine(values).reason
+    assert reason is not None
+    assert "drift of +" in reason
+    assert "of 1000000 values differ by +" in reason
+
+
 def test_a_million_values_take_well_under_two_seconds() -> None:
     values = np.random.default_rng(0).lognormal(size=1_000_000)
     started = time.process_time()

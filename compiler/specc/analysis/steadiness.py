@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specc.analysis.arrays import Array, Values, as_array, dot
-from specc.analysis.dependence import memory
+from specc.analysis.long_run import Noise, of_rest, step_after, tested
 from specc.analysis.outliers import NORMAL
 from specc.analysis.student import t_cdf
 
@@ -37,6 +37,7 @@ _PLACES = 27.0
 times smaller than 1 % (Andrews 1993, table 1: 12.69 with 10 % trimmed)."""
 _TERMS = 4
 """Mean, slope, step and its place: what is fitted before the rest is called noise."""
+_CHUNK = 1 << 18
 _CLIP = 5.0
 """Robust standard deviations at which a value stops to pull: one stall is an outlier, no trend."""
 _LEAST_WARM_UP = 0.01
@@ -78,31 +79,30 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
 
     values: (n,) in time, of one kind: what is known to differ between them divided out.
     Logs are taken where all values are above 0; values beyond 5 robust deviations are clipped.
-    Source: least squares with a long-run variance (see `_tested`); warm-up: MSER-5, White, Cobb and
-    Spratt (2000). Error rates: docs/calibration.md.
+    Source: least squares with a long-run variance (see `long_run.tested`); warm-up: MSER-5, White,
+    Cobb and Spratt (2000). Error rates: docs/calibration.md.
     """
     series = as_array(values)
     n = len(series)
     if n < FEWEST:
         return _silent(n, float(n), f"{n} values: steadiness needs {FEWEST}")
-    scale = _scaled(series)
+    size = -(-n // MOST)
+    scale = _scaled(series, size)
     if scale is None:
         return _silent(n, float(n), "the level is 0: no change can be a share of it")
     clipped, share = scale
     if float(np.ptp(clipped)) <= 1e-12:
         return _silent(n, float(n), None, still=True)
-    size = -(-n // MOST)
-    clipped = clipped[: n // size * size].reshape(-1, size).mean(axis=1)
     cut = _warm_up(clipped, alpha) * size
     warm_change = _differs(series[:cut], series[cut:], series) if cut else 0.0
     warm_up = cut if abs(warm_change) > limit else 0
     kept = clipped[warm_up // size :]
     place = _place(kept)
     at = warm_up + place * size
-    line, step = np.linspace(-0.5, 0.5, len(kept)), _step(len(kept), place)
+    line, step = np.linspace(-0.5, 0.5, len(kept)), step_after(len(kept), place)
     noise = _noise(kept, line, step)
-    slope, line_p = _tested(kept, line, noise)
-    jump, step_p = _tested(kept, step, noise)
+    slope, line_p = tested(kept, line, noise)
+    jump, step_p = tested(kept, step, noise)
     level_p = min(1.0, step_p * _PLACES)
     drift, level = share(slope), _differs(series[at:], series[warm_up:at], series)
     moved = []
@@ -152,8 +152,13 @@ def common_drift(drifts: Sequence[float], *, limit: float = LIMIT, alpha: float 
 
 def _differs(part: Array, base: Array, whole: Array) -> float:
     """Return by what share the median of one part of a run differs from that of another."""
-    middle = float(np.median(base))
-    return (float(np.median(part)) - middle) / abs(middle or float(np.median(whole)))
+    middle = _median(base)
+    return (_median(part) - middle) / abs(middle or _median(whole))
+
+
+def _median(values: Array) -> float:
+    """Return the median; of a long stretch, that of an even selection."""
+    return float(np.median(values[:: -(-len(values) // _CHUNK)]))
 
 
 def _silent(n: int, worth: float, reason: str | None, *, still: bool = False) -> Steadiness:
@@ -173,75 +178,38 @@ def _silent(n: int, worth: float, reason: str | None, *, still: bool = False) ->
     )
 
 
-def _scaled(series: Array) -> tuple[Array, Callable[[float], float]] | None:
-    """Return the clipped series and how a difference in it becomes a share of the level."""
-    if float(np.min(series)) > 0:
-        return _clip(np.log(series)), math.expm1
-    level = abs(float(np.median(series)))
-    return (_clip(series / level), float) if level > 0 else None
+def _scaled(series: Array, size: int) -> tuple[Array, Callable[[float], float]] | None:
+    """Return the means of clipped batches and how a difference in them becomes a share.
+
+    size: values in a batch. One value of each is enough to find level and spread of a long run, and
+    a few batches at a time keep its copies small.
+    """
+    few = series[::size]
+    level, positive = abs(float(np.median(few))), float(np.min(series)) > 0
+    if not positive and level == 0:
+        return None
+
+    def on_scale(values: Array) -> Array:
+        found: Array = np.log(values) if positive else values / level
+        return found
+
+    seen = on_scale(few)
+    middle = float(np.median(seen))
+    reach = _CLIP * NORMAL * float(np.median(np.abs(seen - middle))) or math.inf
+    batches = series[: len(series) // size * size].reshape(-1, size)
+    step = max(1, _CHUNK // size)
+    means = [
+        np.clip(on_scale(batches[at : at + step]), middle - reach, middle + reach).mean(axis=1)
+        for at in range(0, len(batches), step)
+    ]
+    return np.concatenate(means), math.expm1 if positive else float
 
 
-def _clip(series: Array) -> Array:
-    middle = float(np.median(series))
-    spread = NORMAL * float(np.median(np.abs(series - middle)))
-    if spread == 0:
-        return series
-    found: Array = np.clip(series, middle - _CLIP * spread, middle + _CLIP * spread)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Noise:
-    variance: float
-    worth: float
-    n: int
-    terms: int
-
-
-def _noise(series: Array, line: Array, step: Array) -> _Noise:
+def _noise(series: Array, line: Array, step: Array) -> Noise:
     """Return what is left of a run without its line and its step: how large, how dependent."""
     columns = np.column_stack((np.ones(len(series)), line, step))
     fitted, *_ = np.linalg.lstsq(columns, series, rcond=None)
-    return _of_rest(series - columns @ fitted, _TERMS)
-
-
-def _of_rest(rest: Array, terms: int) -> _Noise:
-    n = len(rest)
-    variance = dot(rest, rest) / (n - terms)
-    # without noise every movement is real; rounding is no noise
-    worth = _worth(rest, terms) if variance > 1e-24 else float(n)
-    return _Noise(max(variance, 1e-24), worth, n, terms)
-
-
-def _worth(rest: Array, terms: int) -> float:
-    """Return how many independent values residuals are worth, 2..n: the lesser of two estimates.
-
-    A fit takes long waves out of what is left, which makes it look less dependent than it is. Each
-    autocorrelation is too low by about terms / n times the memory, which is put back; and short
-    series are taken for a first-order process with its coefficient corrected likewise.
-    Source: Kendall (1954), Marriott and Pope (1954) for the bias; simulated in docs/calibration.md.
-    """
-    n = len(rest)
-    positive, last = memory(rest)
-    taken = min(terms * (2 * last + 1) / n, 0.8)
-    longest = (1 + 2 * positive) / (1 - taken)
-    first = dot(rest[:-1], rest[1:]) / dot(rest, rest)
-    corrected = min((n * first + terms) / (n - 2 * terms), 0.999)
-    by_order = (1 + corrected) / (1 - corrected)
-    return max(2.0, min(float(n), n / longest, n / by_order))
-
-
-def _tested(series: Array, shape: Array, noise: _Noise) -> tuple[float, float]:
-    """Fit mean + b * shape; return b and its two-sided p.
-
-    shape: (n,) with mean 0.   The variance of b is that of independent errors times n / worth (the
-    long-run variance of the errors over their variance); what they are worth less what was fitted
-    is its freedom.
-    """
-    power = dot(shape, shape)
-    b = dot(shape, series) / power
-    error = math.sqrt(noise.variance / power * noise.n / noise.worth)
-    return b, 2 * t_cdf(-abs(b) / error, max(noise.worth - noise.terms, 1.0))
+    return of_rest(series - columns @ fitted, _TERMS)
 
 
 def _place(series: Array) -> int:
@@ -253,31 +221,34 @@ def _place(series: Array) -> int:
     return int(before[np.argmax(np.abs(sums) / np.sqrt(before * (n - before)))])
 
 
-def _step(n: int, at: int) -> Array:
-    """Return a step of 1 after `at` of n values, with mean 0."""
-    found: Array = np.where(np.arange(n) < at, -(n - at) / n, at / n)
-    return found
-
-
 def _warm_up(series: Array, alpha: float) -> int:
-    """Return how many values at the beginning differ from the rest by more than chance.
+    """Return how many values at the beginning leave the line through the run by more than chance.
 
-    The cut is the one of MSER-5: the least standard error of the mean of what is left, within the
-    first half.
+    Cuts are those of MSER-5 on the run and on what a straight line leaves of it: a drift would hide
+    the one, and a warm-up tilts the line of the other.
     """
-    batches = series[: len(series) // BATCH * BATCH].reshape(-1, BATCH).mean(axis=1)
-    count = len(batches)
-    left = np.arange(count, 0, -1)
-    middle = float(np.mean(batches))
-    sums = np.cumsum((batches - middle)[::-1])[::-1]
-    squares = np.cumsum(((batches - middle) ** 2)[::-1])[::-1]
-    errors = (squares - sums**2 / left) / left.astype(np.float64) ** 2
-    cut = int(np.argmin(errors[: max(count // 2, 1)])) * BATCH
     n = len(series)
-    if cut < max(BATCH, _LEAST_WARM_UP * n):
-        return 0
-    # how much the rest moves by chance; a decay within the warm-up is no chance
-    noise = _of_rest(series[cut:] - np.mean(series[cut:]), 1)
-    _, p = _tested(series, _step(n, cut), noise)
-    # the cut was chosen where the difference is large: that costs a factor of the choices
-    return cut if p * (count // 2) < alpha else 0
+    line = np.linspace(-0.5, 0.5, n)
+    flat = series - dot(line, series) / dot(line, line) * line
+    for cut in sorted({_mser(series), _mser(flat)}):
+        if cut < max(BATCH, _LEAST_WARM_UP * n):
+            continue
+        # how much the rest moves by chance; a decay within the warm-up is no chance
+        rest, place = series[cut:] - np.mean(series[cut:]), np.linspace(-0.5, 0.5, n - cut)
+        noise = of_rest(rest - dot(place, rest) / dot(place, place) * place, 2)
+        step = step_after(n, cut)
+        _, p = tested(series, step - dot(line, step) / dot(line, line) * line, noise)
+        # the cut was chosen where the difference is large: that costs a factor of the choices
+        if p * (n // BATCH) < alpha:
+            return cut
+    return 0
+
+
+def _mser(series: Array) -> int:
+    """Return the cut, in the first half, that leaves the mean of the rest its least error."""
+    batches = series[: len(series) // BATCH * BATCH].reshape(-1, BATCH).mean(axis=1)
+    batches = batches - np.mean(batches)
+    left = np.arange(len(batches), 0, -1)
+    sums, squares = np.cumsum(batches[::-1])[::-1], np.cumsum(batches[::-1] ** 2)[::-1]
+    errors = (squares - sums**2 / left) / left.astype(np.float64) ** 2
+    return int(np.argmin(errors[: max(len(batches) // 2, 1)])) * BATCH
