@@ -151,10 +151,21 @@ def test_all_threads_may_be_busy_when_they_are_our_own():
     assert counted(*growing("own_cpu_s", 1.0), cpu_s=80.0) != {}
 
 
-def test_under_slurm_the_whole_job_counts_as_ours():
+@pytest.mark.parametrize(
+    ("group", "ours"),
+    [
+        ("/system.slice/slurmstepd.scope/job_7/step_0/user/task_0", True),
+        ("/slurm/uid_0/job_7/step_batch", True),
+        ("/user.slice/user-0.slice", False),  # Slurm without control groups
+        ("/slurm/uid_0/job_77/step_0", False),
+        (None, False),
+    ],
+)
+def test_what_the_group_of_the_job_used_is_ours(group: str | None, ours: bool):
     rows = [{"own_cpu_s": 0.1 * n, "cgroup_cpu_s": 3.9 * n} for n in range(10)]
-    assert counted(*rows, slurm={"SLURM_JOB_ID": "7"}) == {}
-    assert counted(*rows, slurm={}) != {}
+    hardware = {**CPUS, "limits": {"cpu_cgroup": group}}
+    held = counted(*rows, slurm={"SLURM_JOB_ID": "7"}, hardware=hardware)
+    assert (held == {}) == ours
 
 
 def test_other_tasks_of_the_launch_are_no_part_of_the_task():

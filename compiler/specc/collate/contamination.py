@@ -11,7 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from specc.collate.hardware import Samples
-from specc.collate.stretches import LEAST_COVERED_S, Stretch, gpus_of, launch_name, within
+from specc.collate.stretches import (
+    LEAST_COVERED_S,
+    Stretch,
+    gpus_of,
+    has_own_group,
+    launch_name,
+    within,
+)
 from specc.collate.values import TaskResult
 from specc.kinds.base import Window
 from specc.model import Json
@@ -59,7 +66,7 @@ def _evidence(
     cpus = (machine.get("cpu") or {}).get("allowed_count")
     if isinstance(cpus, int):
         # what the launch used itself is no disturbance, unless other tasks of it ran beside
-        own = None if task.beside else stretch.own_cpus(in_job=bool(launch.get("slurm")))
+        own = None if task.beside else stretch.own_cpus(in_job=has_own_group(launch))
         yield from _others(window, stretch, cpus, own)
     yield from _stopped(stretch)
     if (heat := stretch.grown("cpu_throttles")) is not None and heat > 0:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.collate.hardware import Samples
-from specc.collate.stretches import Stretch, gpus_of, within
+from specc.collate.stretches import Stretch, gpus_of, has_own_group, within
 from specc.collate.values import TaskResult
 from specc.kinds.base import Window
 from specc.model import Json
@@ -136,7 +136,7 @@ def _statistics(
     machine = launch.get("hardware") or {}
     cpus = (machine.get("cpu") or {}).get("allowed_count")
     if isinstance(cpus, int) and cpus:
-        yield from _of_cpus(stretch, cpus, in_job=bool(launch.get("slurm")))
+        yield from _of_cpus(stretch, cpus, in_job=has_own_group(launch))
     yield from _of_memory(stretch, samples, machine)
     if seconds := stretch.counted_s:
         yield from _of_counters(stretch, seconds)

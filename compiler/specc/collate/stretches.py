@@ -103,7 +103,7 @@ class Stretch:
     def own_cpus(self, *, in_job: bool) -> float | None:
         """Return how many CPUs the launch kept busy itself; None when that was not counted.
 
-        in_job: under Slurm, whose control group holds the job alone; it also sees what is no
+        in_job: the control group holds the job alone (`has_own_group`); it also sees what is no
         descendant of the pool.
         """
         used = [self.grown("own_cpu_s"), self.grown("cgroup_cpu_s") if in_job else None]
@@ -151,3 +151,13 @@ def gpus_of(gpu: str | None, machine: Mapping[str, Json]) -> frozenset[str]:
 def launch_name(launch: Mapping[str, Json]) -> tuple[str, str]:
     """Return the key under which the samples of a launch stand."""
     return launch["path"], f"{launch['shard_id']}/{launch['launch']}"
+
+
+def has_own_group(launch: Mapping[str, Json]) -> bool:
+    """Tell whether the control group of a launch holds its Slurm job and nothing else.
+
+    Slurm may run without control groups: the job is then in a group with whatever else is there.
+    """
+    job = (launch.get("slurm") or {}).get("SLURM_JOB_ID")
+    group = ((launch.get("hardware") or {}).get("limits") or {}).get("cpu_cgroup")
+    return bool(job) and f"job_{job}" in str(group).split("/")
