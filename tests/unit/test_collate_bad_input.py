@@ -361,3 +361,16 @@ def test_duplicates_of_a_rerun_that_disagree_are_told(tmp_path: Path) -> None:
     done = collate_data([parent.path, child.path], tmp_path / "out")
     assert "(time_s 2 instead of 1)" in done.completeness["tasks"]["duplicate"][0]["reason"]
     assert problem(done)["message"].startswith(f"{child.bundle_id} completed work again")
+
+
+def test_duplicates_with_several_values_are_compared_by_their_medians(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run = bundle.run()
+    for attempt, values in enumerate(((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)), start=1):
+        launch = run.launch()
+        rows = [metric("time_s", value, index=at) for at, value in enumerate(values)]
+        launch.complete(bundle.tasks[0], rows, attempt=attempt)
+        launch.end()
+    done = collate_data([bundle.path], tmp_path / "out")
+    [told] = done.completeness["tasks"]["duplicate"]
+    assert told["reason"].endswith("(time_s 5 instead of 2)")

@@ -145,6 +145,17 @@ def test_a_value_without_its_type_is_named_by_column_and_row() -> None:
         checked(Dataset(table=table, required=(), types={"seed": "int"}))
 
 
+def test_a_run_with_several_values_has_their_median(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=3)
+    launch = bundle.run().launch()
+    for task, values in zip(bundle.tasks, ((1.0, 2.0, 9.0), (), (5.0,)), strict=True):
+        rows = [metric("time_s", value, index=at) for at, value in enumerate(values)]
+        launch.complete(task, rows)
+    exported(bundle, tmp_path / "out", ["dataset"])
+    times = [row["time_s"] for row in rows_of(tmp_path / "out/study.csv")]
+    assert times == ["2.000000", "", "5.000000"]
+
+
 def test_values_of_one_run_are_a_file_of_their_own(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path, points=[{"n": 1}, {"n": 2}], repetitions=1)
     launch = bundle.run().launch()

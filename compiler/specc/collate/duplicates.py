@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from specc.collate.read import Found
 from specc.collate.rows import read_rows
 from specc.collate.values import Damage, TaskResult
@@ -89,9 +91,15 @@ def _further(task: TaskResult, again: _Again) -> Iterator[TaskResult]:
 def _values(tasks: Sequence[TaskResult], room: TablesRoom) -> list[dict[str, float | None]]:
     """Return the run-level values of each completion, by metric; none where rows are damaged."""
     kept, records, _ = read_rows(tasks, room.record_columns(), bulk=room.bulk_columns())
+    frames = room.frames(records.all())
     values: list[dict[str, float | None]] = [{} for _ in kept]
-    for one in room.measurements(room.frames(records.all())):
+    for one in room.measurements(frames):
         values[one.task][one.metric] = one.value
+    # a run with several values counts with their median
+    for metric, samples in room.samples(frames).items():
+        medians = samples.group_by("task").agg(pl.col("value").median()).collect()
+        for task, value in medians.iter_rows():
+            values[task][metric] = value
     return values
 
 

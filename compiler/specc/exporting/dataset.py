@@ -5,12 +5,13 @@ Pure. A kind with a table of its own gives it by `ExportRoom.dataset`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from specc.collate.cells import cell_members
 from specc.collate.values import TaskResult
-from specc.kinds.base import Dataset, Measurement, Metric
+from specc.kinds.base import Dataset
 from specc.model import Json
 from specc.problems import SpeccError
 
@@ -30,11 +31,7 @@ class WrongType(SpeccError, ValueError):
     """A value does not have the type of its column."""
 
 
-def default_dataset(
-    tasks: Sequence[TaskResult],
-    metrics: Sequence[Metric],
-    measurements: Iterable[Measurement],
-) -> Dataset:
+def default_dataset(tasks: Sequence[TaskResult], summary: Mapping[str, Json]) -> Dataset:
     """Return task id, bundle, run and condition, axes, repetition, state and each metric.
 
     A metric that was not measured is null; an axis or metric whose name is taken already is called
@@ -53,15 +50,31 @@ def default_dataset(
         columns[name] = _axis([task.axes.get(axis) for task in tasks])
     columns["repetition"] = pl.Series([task.repetition for task in tasks], dtype=pl.Int64)
     columns["state"] = pl.Series([str(task.state) for task in tasks], dtype=pl.String)
-    values: dict[str, list[float | None]] = {one.name: [None] * len(tasks) for one in metrics}
-    for found in measurements:
-        if found.metric in values and found.value is not None:
-            values[found.metric][found.task] = float(found.value)
-    for metric, numbers in values.items():
+    for metric, numbers in _values(tasks, summary).items():
         name = f"metric_{metric}" if metric in taken else metric
         taken.add(name)
         columns[name] = pl.Series(numbers, dtype=pl.Float64)
     return Dataset(table=pl.DataFrame(columns), required=_ALWAYS, types={})
+
+
+def _values(
+    tasks: Sequence[TaskResult], summary: Mapping[str, Json]
+) -> dict[str, list[float | None]]:
+    """Return each metric's value of each run: those that the cells' values are made of."""
+    values: dict[str, list[float | None]] = {
+        metric["name"]: [None] * len(tasks) for metric in summary["metrics"]
+    }
+    members = cell_members(tasks)
+    for cell in summary["cells"]:
+        places = [p for p in members[cell["cell"]] if tasks[p].state == "completed"]
+        for name, metric in cell["metrics"].items():
+            wanted = iter(places)
+            runs = zip(metric["run_repetitions"], metric["run_values"], strict=True)
+            for repetition, value in runs:
+                # both are in the order of the tasks, and some tasks have no value
+                place = next(one for one in wanted if tasks[one].repetition == repetition)
+                values[name][place] = float(value)
+    return values
 
 
 def _axis(values: Sequence[Json]) -> pl.Series:

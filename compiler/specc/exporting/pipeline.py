@@ -27,7 +27,7 @@ from specc.exporting.metadata import describe_table, export_date
 from specc.exporting.prometheus import exposition
 from specc.exporting.ro_crate import METADATA, crate
 from specc.exporting.timeseries import series_files
-from specc.kinds.base import Dataset, Metric
+from specc.kinds.base import Dataset
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
 
@@ -132,8 +132,7 @@ def _table(made: Analysed) -> Dataset:
     room = tables_room(made.study.kind)
     own = getattr(room, "dataset", None)
     if own is None:
-        metrics = [Metric(**metric) for metric in made.summary["metrics"]]
-        return default_dataset(made.study.tasks, metrics, room.measurements(made.frames))
+        return default_dataset(made.study.tasks, made.summary)
     tasks = [
         {
             "task_id": task.task_id,
