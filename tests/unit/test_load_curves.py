@@ -76,6 +76,14 @@ def test_levels_with_errors_are_left_out_and_named() -> None:
     assert left_out[0]["reason"] == "8 % of the requests failed"
 
 
+def test_a_share_of_errors_without_a_unit_is_not_taken_for_percent() -> None:
+    summary = a_load_summary("plateau")
+    for cell in summary["cells"]:
+        cell["metrics"]["error_pct"]["value"] = 0.02
+    summary["metrics"][2]["unit"] = "1"
+    assert {point["errors"] for point in judged_anew(summary)["points"]} == {2.0}
+
+
 def test_a_percentile_is_not_met_where_more_requests_fail_than_lie_above_it() -> None:
     slo = a_curve("errors")["slo"][0]
     assert (slo["answer"], slo["fails_from"]) == (8, 16)

@@ -19,6 +19,7 @@ from specc.collate.load_points import (
     Cell,
     Load,
     doubted,
+    failed_pct,
     interval,
     mean_latency,
     plain,
@@ -124,7 +125,7 @@ def _unfit(cell: Cell, little: Audit, load: Load) -> str | None:
         return "no throughput was measured"
     if min(runs) <= 0:
         return "a run had a throughput of 0"
-    errors = value(cell, load.errors)
+    errors = failed_pct(cell, load)
     if errors is not None and errors > MOST_ERRORS:
         return f"{errors:.3g} % of the requests failed"
     if "CLIENT_LIMITED" in _verdicts(cell, load):
@@ -147,7 +148,7 @@ def _point(cell: Cell, little: Audit, load: Load) -> dict[str, Json]:
         "level": cell["axes"][load.axis],
         "throughput": interval(cell["metrics"].get(load.throughput)),
         "tail": tail(cell, load),
-        "errors": value(cell, load.errors),
+        "errors": failed_pct(cell, load),
         "little": {"ratio": little.ratio, "ok": little.ok, "reason": little.reason},
         "verdict": cell["verdict"],
         "unfit": _unfit(cell, little, load),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from specc.analysis.load.little import Audit
 from specc.analysis.load.slo import Bounds, Op, answer
 from specc.collate import load_words
-from specc.collate.load_points import MOST_ERRORS, Cell, Load, doubted, plain, statistic, value
+from specc.collate.load_points import MOST_ERRORS, Cell, Load, doubted, failed_pct, plain, statistic
 from specc.matrix.conditions import compile_condition
 from specc.model import Json
 
@@ -87,7 +87,7 @@ def _bounds(
 ) -> Bounds:
     name = objective["metric"]
     number = statistic(cell, name, wanted)
-    errors = value(cell, load.errors)
+    errors = failed_pct(cell, load)
     times = name == load.latency
     # what Little's law speaks against was timed wrongly: no answer rests on it
     sound = not (times and little.ok is False)

@@ -69,6 +69,13 @@ def value(cell: Cell, metric: str | None) -> float | None:
     return None if metric is None else (cell["metrics"].get(metric) or {}).get("value")
 
 
+def failed_pct(cell: Cell, load: Load) -> float | None:
+    """Return how many of a cell's requests failed [%]; a metric without a unit is a share."""
+    found = value(cell, load.errors)
+    share = load.unit(load.errors) in ("", "1")
+    return found * 100 if found is not None and share else found
+
+
 def interval(metric: Mapping[str, Json] | None) -> dict[str, Json]:
     """Return value, low, high and the reason of gaps of a metric or of one of its statistics."""
     if metric is None:
