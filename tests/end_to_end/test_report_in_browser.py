@@ -327,3 +327,18 @@ def test_a_long_table_shows_a_thousand_rows_and_says_where_the_rest_is(
     assert told == "Shown are the first 1000 rows; 9000 more stand in tables/cells.csv."
     page.fill("input[aria-label='Filter rows of: Every metric of every point']", "c00777")
     assert len(column(page, "table-results", 0)) == 1
+
+
+def test_the_head_of_a_table_stands_on_each_of_its_printed_pages(
+    open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page()
+    page.evaluate(
+        "const body = document.querySelector('#table-results tbody');"
+        "for (let n = 0; n < 5; n++) body.append(...[...body.rows].map(r => r.cloneNode(true)))"
+    )
+    page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    pages = [one.extract_text() for one in PdfReader(tmp_path / "report.pdf").pages]
+    with_rows = [text for text in pages if text.count("c0003") > 2]
+    assert len(with_rows) > 1
+    assert [text for text in with_rows if "Wall time" not in text] == []

@@ -42,10 +42,11 @@ def data_table(drawing: Drawing) -> Table:
 
 
 def note(drawing: Drawing) -> str:
-    """Return the second line of a plot's title: what to know of its marks; empty for none."""
+    """Return the second line of a plot's title, where its caption does not say the same."""
     title: Any = drawing.document.get("title") or {}
     lines = title.get("subtitle") or () if isinstance(title, dict) else ()
-    return lines if isinstance(lines, str) else " ".join(lines)
+    text = lines if isinstance(lines, str) else " ".join(lines)
+    return "" if text in drawing.caption else text
 
 
 def _entry(value: Json) -> dict[str, Json]:
