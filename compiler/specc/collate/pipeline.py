@@ -216,9 +216,11 @@ def _write_results(out: Path, summary: Json) -> list[Path]:
 
 
 def _write_reports(out: Path, summary: Json) -> list[Path]:
+    from specc.reporting.comparison_page import comparison_files
     from specc.reporting.figures import draw
     from specc.reporting.papers import paper_files
     from specc.reporting.report import page, report_files
+    from specc.reporting.series_figures import series_files
 
     figures = draw(summary, report_room(summary["kind"]))
     written = [export.write_bytes(out / name, data) for name, data in figures.files.items()]
@@ -227,4 +229,7 @@ def _write_reports(out: Path, summary: Json) -> list[Path]:
     room = report_room(summary["kind"])
     for name, data in paper_files(summary, lambda: page(summary, room, figures), figures).items():
         written.append(export.write_bytes(out / name, data))
-    return written
+    more = series_files(summary)
+    if summary["comparison"] is not None:
+        more |= comparison_files(summary["comparison"])
+    return written + [export.write_bytes(out / name, data) for name, data in more.items()]

@@ -171,9 +171,11 @@ def _mean(
     )
     told = []
     if len(used) < len(able):
-        told.append(f"{len(able) - len(used)} contaminated cells are left out of the mean")
+        left_out = len(able) - len(used)
+        cells = "cell is" if left_out == 1 else "cells are"
+        told.append(f"{left_out} contaminated {cells} left out of the mean")
     if doubts:
-        told.append(f"{len(doubts)} of {len(able)} cells are in doubt, so this can't PASS")
+        told.append(f"{len(doubts)} of {len(able)} cells in doubt, so this can't PASS")
     return question, len(used), "; ".join(told) or None
 
 

@@ -144,7 +144,9 @@ def _text(entry: Mapping[str, Json], points: int) -> str:
         by = ""
         if change["change_pct"] is not None:
             by = f" by {number(abs(round(change['change_pct'], 2)))} %"
-        parts.append(f"from run {change['run_id']} ({change['bundle_id']}) on it is {word}{by}")
+        bundles = {run["bundle_id"] for run in entry["runs"]}
+        of = f" of {change['bundle_id']}" if len(bundles) > 1 else ""
+        parts.append(f"from run {change['run_id']}{of} on it is {word}{by}")
     if creep is not None:
         word = "worse" if creep["worse"] else "better"
         each = ""

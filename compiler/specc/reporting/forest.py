@@ -66,7 +66,7 @@ def forest(head: Mapping[str, Json], rows: Sequence[Mapping[str, Json]]) -> dict
     document = framed(
         alt.layer(limits, bars, points),
         f"Change of {head['label']}",
-        f"{head['verdict']}: {head['finding']}",
+        f"{head['verdict']}: {head['finding']}".replace(" %", "\u00a0%"),
         note=_note(head, len(drawn), rows),
         height=max(60, _ROW_PX * len(drawn)),
     )
