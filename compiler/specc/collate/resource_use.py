@@ -196,8 +196,9 @@ def _of_devices(stretch: Stretch, seconds: float) -> Iterator[tuple[str, float]]
 def _of_memory(
     stretch: Stretch, samples: Samples, machine: Mapping[str, Json]
 ) -> Iterator[tuple[str, float]]:
-    total = (machine.get("memory") or {}).get("total_bytes")
-    limit = (machine.get("limits") or {}).get("memory_bytes")
+    total = _size((machine.get("memory") or {}).get("total_bytes"))
+    limits = machine.get("limits")
+    limit = _size(limits.get("memory_bytes")) if isinstance(limits, dict) else None
     places = range(stretch.first, stretch.after)
     free = [one for n in places if samples.memory_available_bytes
             and (one := samples.memory_available_bytes[n]) is not None]  # fmt: skip
@@ -211,14 +212,20 @@ def _of_memory(
         yield "host_memory_pct", max(shares)
 
 
+def _size(value: Json) -> float | None:
+    """Return a number above 0; None for anything else that a launch may say of its machine."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return float(value) if number else None
+
+
 def _of_gpus(
     stretch: Stretch, uuids: frozenset[str], machine: Mapping[str, Json]
 ) -> Iterator[tuple[str, float]]:
     rows = [one for row in stretch.gpu_rows(uuids) for one in row]
-    known = {one["uuid"]: one for one in machine.get("gpus") or () if isinstance(one, dict)}
+    known = {str(one.get("uuid")): one for one in machine.get("gpus") or ()}
 
     def shares(name: str, whole: str | None) -> list[float]:
-        wholes = [100 if whole is None else known[one["uuid"]].get(whole) for one in rows]
+        wholes = [100.0 if whole is None else _size(known[one["uuid"]].get(whole)) for one in rows]
         pairs = [(one.get(name), total) for one, total in zip(rows, wholes, strict=True)]
         return [100 * value / total for value, total in pairs if value is not None and total]
 

@@ -159,5 +159,6 @@ def has_own_group(launch: Mapping[str, Json]) -> bool:
     Slurm may run without control groups: the job is then in a group with whatever else is there.
     """
     job = (launch.get("slurm") or {}).get("SLURM_JOB_ID")
-    group = ((launch.get("hardware") or {}).get("limits") or {}).get("cpu_cgroup")
+    limits = (launch.get("hardware") or {}).get("limits")
+    group = limits.get("cpu_cgroup") if isinstance(limits, dict) else None
     return bool(job) and f"job_{job}" in str(group).split("/")

@@ -19,7 +19,16 @@ from .fields import (
 
 SAMPLES = "hardware.jsonl"
 
-_GPU = record({"uuid": text})
+_GPU = record(
+    {"uuid": text},
+    {
+        "util_pct": nullable(number),
+        "memory_used_bytes": nullable(count),
+        "power_w": nullable(number),
+        "throttle": nullable(list_of(text)),
+        "foreign_processes": nullable(count),
+    },
+)
 _DISK = record({"name": text, "read_bytes": count, "write_bytes": count, "busy_s": positive})
 _NETWORK = record(
     {
