@@ -170,3 +170,20 @@ def test_a_job_on_a_part_of_a_node_shared_it(tmp_path: Path) -> None:
         "1 point SHARED_NODE: the job had 2 of 64 CPUs and had not asked for the node alone"
     )
     assert cell["metrics"]["process.max_rss_bytes"]["verdict"] in ("VALID", "NO_DATA")
+
+
+def test_slurm_s_word_that_a_job_was_alone_counts(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, points=[{"size": 1}], repetitions=2)
+    run = bundle.run()
+    launch = run.launch(
+        slurm={"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "2"},
+        hardware={"cpu": {"model": "x", "threads": 64}, "gpus": []},
+    )
+    for number, task in enumerate(bundle.tasks):
+        launch.complete(task, [metric("t", 1 + number / 100)])
+    words = run.path / "slurm" / "7.scontrol.txt"
+    words.parent.mkdir()
+    words.write_text(
+        "JobId=7 JobName=x JobState=COMPLETED NumNodes=1 OverSubscribe=NO Contiguous=0\n"
+    )
+    assert summary_of(bundle, tmp_path / "out")["cells"][0]["verdict"] == "VALID"

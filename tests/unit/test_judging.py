@@ -16,6 +16,7 @@ from specc.collate.samples import RunSamples
 from specc.collate.sharing import evidence
 from specc.kinds.base import Measurement
 
+PART = {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "4"}
 STILL = 1 + 0.01 * np.random.default_rng(1).normal(size=60)
 
 
@@ -115,17 +116,20 @@ def test_every_verdict_says_what_it_means() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slurm", "threads", "text"),
+    ("slurm", "threads", "said", "text"),
     [
-        ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "4"}, 128,
-         "the job had 4 of 128 CPUs and had not asked for the node alone"),
-        ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "128"}, 128, None),
-        ({"SLURM_JOB_ID": "7"}, 128, None),
-        ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "4"}, None, None),
-        ({}, 128, None),
+        (PART, 128, None, "the job had 4 of 128 CPUs and had not asked for the node alone"),
+        (PART, 128, "OK", "the job had 4 of 128 CPUs and had not asked for the node alone"),
+        (PART, 128, "NO", None),
+        (PART, 4, "OK", None),
+        (PART, 4, "YES", "Slurm let jobs share the node's CPUs (OverSubscribe=YES)"),
+        ({"SLURM_JOB_ID": "7"}, 128, None, None),
+        (PART, None, None, None),
+        ({}, 128, None, None),
     ],
-)  # fmt: skip
+)
 def test_a_part_of_a_node_may_have_company(
-    slurm: dict[str, str], threads: int | None, text: str | None
+    slurm: dict[str, str], threads: int | None, said: str | None, text: str | None
 ) -> None:
-    assert evidence({"slurm": slurm, "hardware": {"cpu": {"threads": threads}}}) == text
+    launch = {"slurm": slurm, "hardware": {"cpu": {"threads": threads}}}
+    assert evidence(launch, said) == text

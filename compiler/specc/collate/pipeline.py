@@ -24,6 +24,7 @@ from specc.collate.load import load_curves
 from specc.collate.read import Found, read
 from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
+from specc.collate.sharing import with_company
 from specc.collate.slurm_table import slurm_rows
 from specc.collate.summary import summarise
 from specc.collate.surroundings import surroundings
@@ -130,7 +131,7 @@ def analyse(
     study = replace(study, damage=(*study.damage, *unreadable))
     progress("analysing")
     windows = tuple(room.windows(frames))
-    held = contaminated(study.tasks, windows, samples, study.launches)
+    held = with_company(contaminated(study.tasks, windows, samples, study.launches), study)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
     summary["not_written"] = not_written(summary)

@@ -19,7 +19,6 @@ from specc.collate.interruptions import interruptions
 from specc.collate.judging import VERDICTS, verdict_groups
 from specc.collate.nodes import factors, hosts_of
 from specc.collate.samples import sampled
-from specc.collate.sharing import shared_nodes
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, Metric, TablesRoom
 from specc.matrix.conditions import describe_condition, exclude_rule
@@ -41,7 +40,7 @@ def summarise(
     frames: of the kind's `frames`.   held: what speaks against the times of a task, by its place.
     """
     metrics = room.metrics(_distinct_settings(study), frames)
-    measurements = _measured(study, room, frames, metrics, held)
+    measurements = _measured(room, frames, metrics, held)
     batches = study.records.batches(BATCH_ROWS)
     sampled_values = sampled(room.samples(room.frames(batch)) for batch in batches)
     cells = make_cells(study.tasks, metrics, measurements, sampled_values)
@@ -88,7 +87,6 @@ def summarise(
 
 
 def _measured(
-    study: Study,
     room: TablesRoom,
     frames: Mapping[str, pl.LazyFrame],
     metrics: Iterable[Metric],
@@ -99,9 +97,8 @@ def _measured(
     A busy machine changes times and rates, not how much memory a program takes.
     """
     sizes = {metric.name for metric in metrics if metric.unit == "B"}
-    shared = shared_nodes(study)
     for one in room.measurements(frames):
-        against = (*held.get(one.task, ()), *shared.get(one.task, ()))
+        against = held.get(one.task, ())
         if against and one.metric not in sizes:
             yield replace(one, warnings=(*one.warnings, *against))
         else:
