@@ -19,7 +19,8 @@ from many_requests import KNOWN, a_study, records_of
 from results import ABundle
 
 from specc.collate import batches, cache, export, kept, pieces, rows, samples
-from specc.collate.pipeline import collate_data
+from specc.collate.pipeline import collate_data, settle
+from specc.collate.read import read
 from specc.collate.values import Collated
 from specc.kinds import KINDS
 
@@ -345,3 +346,15 @@ def test_progress_says_how_much_is_read(tmp_path: Path):
     said: list[str] = []
     collated(bundle, tmp_path / "out", progress=said.append)
     assert any(line.startswith("reading rows: 0.0 of 0.0 GB") for line in said)
+
+
+@pytest.mark.usefixtures("short")
+def test_without_a_folder_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bundle = a_study(tmp_path, 20_000)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    _, records, damage = settle(read([bundle.path]))
+    assert records.all().filter(pl.col("type") == "request").collect().height == 20_000
+    assert damage == ()
+    del records
+    assert list((tmp_path / "temporary").iterdir()) == []

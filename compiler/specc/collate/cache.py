@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -39,8 +40,8 @@ class Cache:
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         """folder: None remembers nothing beyond the life of this object."""
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._folder = folder
+        self._temporary = folder is None
         self._rehash = rehash
         self.progress = progress
         self._stamps: dict[str, list[int]] = {}
@@ -59,8 +60,8 @@ class Cache:
     def folder(self) -> Path:
         """Where to write; of a cache without a folder a temporary one."""
         if self._folder is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="specc-collate-")
-            self._folder = Path(self._temporary.name)
+            self._folder = Path(tempfile.mkdtemp(prefix="specc-collate-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
 
     def check(self, run: str, segment: Segment) -> str | None:
@@ -169,7 +170,7 @@ class Cache:
     def save(self) -> None:
         """Keep what was checked, and drop the tables that nobody asked for."""
         self._files.__exit__()
-        if self._folder is None or self._temporary is not None:
+        if self._folder is None or self._temporary:
             return
         rows = self._folder / "rows"
         if rows.is_dir():
