@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 
 from specc.analysis.efficiency import Efficiency, best, per_joule, per_unit
 from specc.collate.cells import cell_members
@@ -16,7 +17,7 @@ from specc.collate.hardware import Samples
 from specc.collate.stretches import gpus_of, launch_name, within
 from specc.collate.values import Study, TaskResult
 from specc.kinds.base import Window
-from specc.kinds.sentences import number, point, quantity
+from specc.kinds.sentences import point, quantity
 from specc.model import Json
 
 SCOPE, SOURCE = "device", "nvml"
@@ -111,7 +112,8 @@ def _watts(
             powers = [one.get("power_w") for one in row]
             if len(row) == len(uuids) and None not in powers:
                 drawn[window.task].append(sum(power or 0.0 for power in powers))
-    return {place: sum(values) / len(values) for place, values in drawn.items()}
+    means = {place: sum(values) / len(values) for place, values in drawn.items()}
+    return {place: watts for place, watts in means.items() if isfinite(watts)}
 
 
 def _answer(
@@ -134,10 +136,15 @@ def _answer(
         "source": one.source,
         "cells": [cell],
         "text": f"{quantity(one.value, one.unit)}{scope} at {point(axes[cell])}",
-        "interval": f"{number(one.low)} to {number(one.high)}" if bounded else None,
+        "interval": _interval(one) if bounded else None,
         "why": _why(found, one),
         "reason": one.reason,
     }
+
+
+def _interval(one: Efficiency) -> str:
+    base = one.unit.partition(" per ")[0]
+    return f"{quantity(one.low, base)} to {quantity(one.high, one.unit)}"
 
 
 def _why(found: Mapping[str, Efficiency], one: Efficiency) -> str:

@@ -85,6 +85,9 @@ DIMENSIONLESS = "1"
 
 def quantity(value: float | None, unit: str) -> str:
     """Return a number with its unit; bytes and rates in the unit that reads best."""
+    base, shared, owner = unit.partition(" per ")
+    if shared and owner:
+        return f"{quantity(value, base)} per {owner}"
     if value is not None and unit == "B":
         for power, name in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
             if abs(value) >= 2**power:
