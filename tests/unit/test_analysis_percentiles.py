@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from specc.analysis.dependence import autocorrelation, drift, effective_samples
+from specc.analysis.dependence import autocorrelation, effective_samples
 from specc.analysis.outliers import outlier_flags
 from specc.analysis.percentiles import describe, percentile, samples_needed
 
@@ -90,14 +90,6 @@ def test_very_short_series_are_worth_their_number(n: int):
 
 def test_constant_series_has_no_autocorrelation():
     assert autocorrelation([1.0, 1.0, 1.0], 1) == 0.0
-
-
-def test_drift_is_the_change_of_the_median_from_half_to_half():
-    assert drift([1.0] * 10 + [1.2] * 10) == pytest.approx(0.2)
-
-
-def test_too_short_for_drift():
-    assert drift([1.0, 2.0]) is None
 
 
 def test_one_far_value_is_flagged():

@@ -1,4 +1,4 @@
-"""How much a series of measurements depends on itself, and whether it stands still.
+"""How much a series of measurements depends on itself.
 
 Pure. Values come in the order in which they were measured.
 """
@@ -8,13 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from specc.analysis.arrays import Array, Values, as_array, dot
-from specc.analysis.percentiles import median
 
 MAX_LAG = 200
-"""Longer memory than this is drift, which `drift` finds; also keeps the cost linear."""
+"""Longer memory than this is drift, see `steadiness`; also keeps the cost linear."""
 _FEW = 17
-DRIFT_LIMIT = 0.05
-"""Share by which the second half may differ from the first before a series counts as moving."""
 
 
 def autocorrelation(values: Values, lag: int) -> float:
@@ -83,12 +80,3 @@ def _by_spectrum(centred: Array, count: int) -> Array:
     spectrum = np.fft.rfft(scaled, size)
     found: Array = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:count]
     return found / float(found[0])
-
-
-def drift(values: Values) -> float | None:
-    """Return median(second half) / median(first half) - 1; None below 8 values or at median 0."""
-    if len(values) < 8:
-        return None
-    half = len(values) // 2
-    first, second = median(values[:half]), median(values[half:])
-    return second / first - 1 if first else None
