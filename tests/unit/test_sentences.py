@@ -275,3 +275,7 @@ def test_signs_that_turn_the_direction_of_text_are_spelled_out() -> None:
 
 def test_a_number_without_dimension_has_no_second_number_behind_it() -> None:
     assert sentences.quantity(0.25, "1") == "0.25"
+
+
+def test_work_per_core_is_written_in_the_unit_that_reads_best() -> None:
+    assert sentences.quantity(5.1e6, "kB/s per core") == "5.1 GB/s per core"
