@@ -12,6 +12,7 @@ from results import ABundle
 
 from specc.collate.pipeline import collate
 from specc.rerun.describe import rerun_text
+from specc.rerun.history import read_history
 from specc.rerun.pipeline import Rerun
 
 
@@ -135,3 +136,23 @@ def test_a_cure_of_what_was_open_says_so(tmp_path: Path) -> None:
     bundle = a_study(tmp_path, rule, task="task: {estimate: 1min}\n")
     failed_all(bundle, "oom_host")
     assert "task.memory open → 2GiB" in rerun_text(again(bundle.path, dry_run=True))
+
+
+def test_a_failure_counts_wherever_its_launch_stands(tmp_path: Path) -> None:
+    bundle = a_study(tmp_path)
+    run = bundle.run()
+    first, second = run.launch(), run.launch()
+    done(first, bundle.tasks[0])
+    done(first, bundle.tasks[1])
+    first.end()
+    second.fail(bundle.tasks[2], "oom_host")
+    second.end()
+    away = tmp_path / "a-scratch/r1" / second.path.parent.name
+    away.mkdir(parents=True)
+    shutil.move(second.path, away)
+    found = read_history([bundle.path, tmp_path / "a-scratch"])
+    states = {task.row.task_id: (task.state, task.used) for task in found.tasks}
+    assert [states[task["task_id"]][0] for task in bundle.tasks] == [
+        "completed", "completed", "failed",
+    ]  # fmt: skip
+    assert states[bundle.tasks[2]["task_id"]][1] == 1

@@ -151,7 +151,6 @@ def _tasks(found: Found, runs: Sequence[Run], parent: Source) -> tuple[TaskHisto
         if runs and one.run_id == runs[0].run_id:
             attempts.setdefault((one.bundle_id, one.task_id), []).append(one)
     placed: dict[str, TaskHistory] = {}
-    of_run = {run.source.bundle_id: run for run in runs}
     still_there = {row.task_id for row in parent.tasks}
     for source in parents_first(found.sources):
         of_task = conditions(source)
@@ -163,12 +162,18 @@ def _tasks(found: Found, runs: Sequence[Run], parent: Source) -> tuple[TaskHisto
                 row,
                 source,
                 of_task[row.task_id],
-                of_run.get(source.bundle_id),
+                _that_ran(row.task_id, [run for run in runs if run.source is source]),
                 attempts.get((source.bundle_id, row.task_id), []),
                 unfit=unfit.get((source.bundle_id, row.task_id)),
                 done=row.task_id in done,
             )
     return tuple(sorted(placed.values(), key=lambda task: (task.row.index, task.row.task_id)))
+
+
+def _that_ran(task_id: str, runs: Sequence[Run]) -> Run | None:
+    """Return the folder of a run that knows of a task: its shards may stand in several places."""
+    first = runs[0] if runs else None
+    return next((run for run in runs if run.tasks[task_id].attempts), first)
 
 
 def _history(
