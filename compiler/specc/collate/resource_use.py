@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.collate.hardware import Samples
@@ -84,11 +85,11 @@ def use_of(
         stretch = within(window, samples)
         for name, value in _statistics(task, stretch, samples, launch):
             found[name].append((value, seconds))
-    values = {name: _together(name, found[name]) for name in wanted if name in found}
+    values = _all_together(found)
     missing = {
         name: samples.unavailable.get(_COUNTER.get(name, name), _why(name, samples))
         for name in wanted
-        if name not in found
+        if name not in values
     }
     return Use(values=values, missing=missing, absent=absent)
 
@@ -100,12 +101,19 @@ def of_cell(uses: Iterable[Use]) -> Use:
     for use in each:
         for name, value in use.values.items():
             found[name].append((value, 1.0))
+    values = _all_together(found)
     missing = {name: text for use in each for name, text in use.missing.items()}
     return Use(
-        values={name: _together(name, values) for name, values in found.items()},
-        missing={name: text for name, text in missing.items() if name not in found},
+        values=values,
+        missing={name: text for name, text in missing.items() if name not in values},
         absent=frozenset.intersection(*(use.absent for use in each)) if each else frozenset(),
     )
+
+
+def _all_together(found: Mapping[str, list[tuple[float, float]]]) -> dict[str, float]:
+    """Return one value for each statistic; none where absurd samples leave no finite one."""
+    values = {name: _together(name, each) for name, each in found.items()}
+    return {name: value for name, value in values.items() if isfinite(value)}
 
 
 def _together(name: str, values: Sequence[tuple[float, float]]) -> float:
