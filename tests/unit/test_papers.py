@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -18,8 +19,11 @@ from results_inference import a_study
 from slides_template import template
 
 from specc.collate.pipeline import collate
+from specc.collate.rooms import report_room
 from specc.reporting import fitting, paper, report
-from specc.reporting.slides import TEMPLATE
+from specc.reporting.figures import draw
+from specc.reporting.pdf import report_pdf
+from specc.reporting.slides import TEMPLATE, slides_pptx
 from specc.resources import template_folder
 
 ASKED = {"analysis": {"report": {"pdf": True, "slides": True}}}
@@ -164,6 +168,17 @@ def test_signs_of_markup_stay_text_in_the_paper(hostile: Any):
     assert words("ümlaut ≤ µ") in text
 
 
+@pytest.mark.parametrize("words", ["漢字 😀", "x\u2028y\x00", "a" * 3000])
+def test_any_sign_can_be_shown(hostile: Any, words: str):
+    text = json.dumps(hostile.summary).replace("plain", json.dumps(words)[1:-1])
+    summary = {**json.loads(text), "name": words, "purpose": words}
+    room = report_room("command")
+    drawings = draw(summary, room)
+    shown = report.page(summary, room, drawings)
+    assert len(PdfReader(io.BytesIO(report_pdf(shown, drawings))).pages) >= 5
+    assert len(Presentation(io.BytesIO(slides_pptx(shown, drawings))).slides) == 12
+
+
 def test_a_study_without_results_has_its_paper_too(empty: Any):
     text = " ".join("".join(pages(empty)).split())
     assert "No point has a value yet, so there is nothing to say." in text
@@ -286,3 +301,18 @@ def test_a_missing_library_is_named_and_all_else_is_written(
     assert done.summary["not_written"] == [expected]
     told = f"{file} was not written: {package} is not installed ({fix})."
     assert told in (done.out / "report.md").read_text()
+
+
+def test_the_command_names_the_missing_library_and_ends_well(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"size": 1}], spec=ASKED)
+    code = "import sys; sys.modules['typst'] = None; from specc.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "collate", bundle.path, "--out", tmp_path / "out", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "W551" in done.stderr
+    assert "python -m pip install typst" in done.stderr
+    assert json.loads(done.stdout)["not_written"][0]["file"] == "report.pdf"

@@ -197,6 +197,16 @@ def test_more_lines_than_can_be_told_apart_are_folded_into_their_median_and_rang
     assert made.caption.startswith("Points: median over algo, of up to 13 points")
 
 
+def test_long_names_of_lines_are_cut_and_stay_apart():
+    summary = a_summary((1, 2), algos=2)
+    for cell in summary["cells"]:
+        cell["axes"]["algo"] = "x" * 500 + cell["axes"]["algo"]
+    rows = drawing(a_figure(), summary).document["data"]["values"]
+    names = {row["series"] for row in rows}
+    assert len(names) == 2
+    assert max(map(len, names)) == 80
+
+
 def test_an_axis_of_few_values_stays_as_lines_where_others_are_folded():
     summary = a_summary((1, 2), algos=13)
     for cell in summary["cells"]:

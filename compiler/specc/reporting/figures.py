@@ -6,6 +6,7 @@ What is drawn is aggregated before: one mark for each cell. `marks.py` makes cha
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from specc.reporting.drawings import Drawing, Drawings, framed, notice, themed_s
 from specc.reporting.load_figures import load_drawings
 
 _NOTICE = "Not measured: {}."
+_MOST_LETTERS = 80
 
 
 def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
@@ -50,7 +52,7 @@ def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:
     if crowds.is_crowd(rows):
         figure, rows, caption = crowds.folded(figure, rows, _unit(figure, summary))
     document = framed(
-        marks.chart(figure, rows, summary["axes"].get(figure.x or "", [])),
+        marks.chart(figure, rows, list(map(_short, summary["axes"].get(figure.x or "", [])))),
         figure.subject,
         figure.title,
         note=_doubts(rows),
@@ -82,8 +84,8 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
         rows.append(
             {
                 "parts": name[: len(figure.colour)],
-                "x": cell["axes"].get(figure.x) if figure.x else "all",
-                "series": (f"{label} ({note})" if label else note) if note else label,
+                "x": _short(cell["axes"].get(figure.x)) if figure.x else "all",
+                "series": _short((f"{label} ({note})" if label else note) if note else label),
                 "n": metric["n"],
                 "verdict": metric["verdict"],
                 "shown": quantity(metric["value"], metric["unit"]),
@@ -92,6 +94,14 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
             }
         )
     return rows
+
+
+def _short(value: Json) -> Json:
+    """Return a text that a plot has room for; long ones stay apart by a hash at their end."""
+    if not isinstance(value, str) or len(value) <= _MOST_LETTERS:
+        return value
+    end = hashlib.sha256(value.encode(errors="replace")).hexdigest()[:4]
+    return f"{value[: _MOST_LETTERS - 6]}… {end}"
 
 
 def _data(row: Mapping[str, Json]) -> dict[str, Json]:

@@ -1,6 +1,7 @@
-"""Set a report as PDF with typst: our template, the shipped font, no clock, no system font.
+"""Set a report as PDF with typst: our template, the shipped font, no clock.
 
-Equal input gives equal bytes. The file is tagged (PDF/UA-1), so that screen readers can read it.
+Equal input gives equal bytes. The file is tagged (PDF/UA-1), so that screen readers can read it;
+one with signs that the shipped font has not (Chinese, say) takes the system's fonts for them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from specc.reporting.paper import paper
 from specc.resources import template_folder
 
 _STANDARD = "ua-1"
+_NO_GLYPH = "could not be displayed with font"
 
 
 def report_pdf(page: Mapping[str, Any], drawings: Drawings) -> bytes:
@@ -38,13 +40,16 @@ def report_pdf(page: Mapping[str, Any], drawings: Drawings) -> bytes:
     }
     # its type stub does not know that sources may be given by name
     compile_sources: Any = typst.compile
-    made: bytes = compile_sources(
-        sources,
-        format="pdf",
-        font_paths=[str(template_folder() / "fonts")],
-        ignore_system_fonts=True,
-        pdf_standards=_STANDARD,
-    )
+    common = {"format": "pdf", "font_paths": [str(template_folder() / "fonts")]}
+    try:
+        made: bytes = compile_sources(
+            sources, ignore_system_fonts=True, pdf_standards=_STANDARD, **common
+        )
+    except typst.TypstError as error:
+        if _NO_GLYPH not in str(error):
+            raise
+        # signs that the shipped font has not: the standard forbids to show them as boxes
+        made = compile_sources(sources, ignore_system_fonts=False, **common)
     return made
 
 

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from specc.reporting.blocks import printable
+from specc.reporting.blocks import cut, printable
 from specc.reporting.deck import deck
 from specc.reporting.drawings import Drawings, themed_svg_png
 from specc.reporting.fitting import column_widths, kept, kept_rows, largest, lines
@@ -41,6 +41,8 @@ _CODE_SIZES = (14.0, 12.0, 11.0, 10.0)
 _MORE = 0.35
 """Room for the line that says what was left out [inch]."""
 _PLOT_WIDTH, _PLOT_HEIGHT = 600, 330
+_MOST_IN_FACTS = 250
+"""The format takes 255 letters."""
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -63,8 +65,10 @@ def slides_pptx(page: Mapping[str, Any], drawings: Drawings) -> bytes:
             _foot(slide, printable(foot), f"{number} / {len(slides)}")
         slide.notes_slide.notes_text_frame.text = printable(one["notes"])
     facts = made.core_properties
-    facts.title, facts.author, facts.last_modified_by = printable(page["title"]), "specc", "specc"
-    facts.subject, facts.language = printable(page["purpose"] or ""), "en"
+    facts.title, facts.subject = (
+        cut(printable(page[name] or ""), _MOST_IN_FACTS) for name in ("title", "purpose")
+    )
+    facts.author, facts.last_modified_by, facts.language = "specc", "specc", "en"
     buffer = io.BytesIO()
     made.save(buffer)
     return without_times(buffer.getvalue())
