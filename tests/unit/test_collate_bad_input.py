@@ -12,7 +12,7 @@ import pytest
 from results import ABundle, a_bundle, metric, process, sha256
 from test_collate_read import counts, run_all
 
-from specc.collate.pipeline import collate_data
+from specc.collate.pipeline import collate, collate_data
 from specc.collate.values import Collated, ResultsInvalid
 
 SHARD = "1-cpu-0000"
@@ -60,6 +60,18 @@ def test_a_launch_of_a_newer_contract_is_left_out_and_named(tmp_path: Path) -> N
     assert "version 2 of the contract, and this specc knows version 1" in found["message"]
     assert "collate with the version of specc" in found["consequence"]
     assert "version 2" in done.completeness["tasks"]["invalid"][0]["reason"]
+
+
+def test_a_problem_stands_in_every_document_with_what_to_do(tmp_path: Path) -> None:
+    bundle = two_shards(tmp_path)
+    edit(bundle.path / "results/r1" / LAUNCH / "launch.json", schema_version=2)
+    out = collate([bundle.path], tmp_path / "out").out
+    advice = "collate with the version of specc that compiled the bundle"
+    for name in ("report.md", "report.html", "report.json"):
+        text = (out / name).read_text()
+        assert f"r1/{LAUNCH}" in text, name
+        assert advice in text, name
+    assert "1 thing about the results is damaged or odd" in (out / "report.md").read_text()
 
 
 def test_a_journal_with_events_of_a_newer_contract_is_named(tmp_path: Path) -> None:
