@@ -125,7 +125,7 @@ def _band(
         "baseline": "middle",
         "dx": -6 if left else 6,
         "dy": place.down,
-        "color": colour,
+        # in the ink of the page's theme: the colours of the marks are too faint for small words
         "fontWeight": 600,
     }
     words = {"x": {**x, "field": "middle"}, "y": {"value": place.y}, "text": {"field": "word"}}
@@ -154,8 +154,7 @@ def _limit(
     rule = {"type": "rule", "color": LIMIT, "strokeDash": [7, 4], "strokeWidth": 1.5}
     text = {
         **{"type": "text", "align": "left" if left else "right", "baseline": "bottom"},
-        **{"dx": -16 if left else 16, "dy": -4},
-        **{"color": LIMIT, "fontWeight": 600},
+        **{"dx": -16 if left else 16, "dy": -4, "fontWeight": 600},
     }
     words = {"x": x, "y": y, "text": {"field": "word"}}
     return [
