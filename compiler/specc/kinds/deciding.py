@@ -77,6 +77,8 @@ def _ranking(summary: Mapping[str, Json], found: claims.Ranking | None) -> str:
         return "The only point with a value."
     if not found.repeated:
         return "Without repetitions there is no interval, so its lead may be chance."
+    others = len(found.ordered) - 1
     if found.best is not None:
-        return f"It beats each of the {len(found.ordered) - 1} others by more than chance."
+        beaten = "the other" if others == 1 else f"each of the {others} others"
+        return f"It beats {beaten} by more than chance."
     return f"It is not proven better than {rankings.rivals(summary, found)}."
