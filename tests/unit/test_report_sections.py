@@ -254,3 +254,17 @@ def test_only_series_that_changed_are_told_run_by_run() -> None:
         ["concurrency 1", "Latency ms", "3", "10 ms", "12 ms", "not shown", "–"],
     ]
     assert shown["series_table"]["notes"] == ["too few runs"]
+
+
+def test_the_methodology_says_how_a_study_was_planned() -> None:
+    summary = a_load_summary("plateau")
+    summary["design"] = {
+        **{"points": 8, "analysis": {}},
+        "repetitions": {"n": 5, "order": "random", "block": "job", "seed": 3},
+    }
+    files = report_files(summary, report_room(summary["kind"]), NOTHING_DRAWN)
+    found = json.loads(files["report.json"])["methodology"]
+    assert found["scenario"] == "8 points over concurrency (8), each measured 5 times."
+    assert found["concurrency_model"].startswith("The loop is closed")
+    assert "(seed 3)" in found["Order and blocks"]
+    assert "warm-up" in found["warmup"]

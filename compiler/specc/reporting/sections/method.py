@@ -71,8 +71,8 @@ def terms(summary: Mapping[str, Json], room: ReportRoom) -> list[dict[str, str]]
 def document(summary: Mapping[str, Json], room: ReportRoom) -> dict[str, Json]:
     """Return `methodology` of report.json: scenario, warm-up, load model, then every term."""
     plan = dict(_plan(summary))
-    own = dict(room.methodology())
-    warm = next((text for term, text in own.items() if "warm" in f"{term} {text}".lower()), None)
+    said = (*room.methodology(), *_COMMON)
+    warm = next((text for term, text in said if "warm" in f"{term} {text}".lower()), None)
     return {
         "scenario": plan["Scenario"],
         "warmup": warm,
