@@ -269,7 +269,9 @@ def _undetermined(
 ) -> Attribution:
     missing = gaps(unseen)
     evidence = list(others({}, members, limits, below))
-    actions = [f"Close the gaps in the evidence: {missing[0]}." if missing else NOTHING_MISSING]
+    gap = missing[0].partition(": ") if missing else ("", "", "")
+    told = f"Close the gap in the evidence ({len(gap[0].split(', '))} statistics): {gap[2]}."
+    actions = [told if missing else NOTHING_MISSING]
     busy = [one for one in members if one.values.get("cpu_util_pct", 0) >= limits["cpu_util_pct"]]
     if busy and all(one.values.get(OWN.name, 100.0) < limits[OWN.name] / 2 for one in busy):
         evidence.append(ranged(OWN, busy, limits))
