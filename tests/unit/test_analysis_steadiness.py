@@ -103,7 +103,10 @@ def test_a_jump_without_any_noise_is_found() -> None:
 
 
 def test_a_short_run_says_that_it_is_short() -> None:
-    assert examine([1.0, 2.0] * 10).reason == "20 values: steadiness needs 30"
+    found = examine(np.linspace(1, 1.2, 20))
+    assert (found.reason, found.significant) == ("20 values: steadiness needs 30", False)
+    assert found.drift == pytest.approx(0.2, abs=0.01)
+    assert examine([1.0] * 7).drift is None
 
 
 def test_the_drift_equals_the_slope_of_scipy() -> None:

@@ -64,6 +64,13 @@ def test_three_runs_that_drift_smoothly_are_not_steady_together() -> None:
     assert found.causes[0][1].startswith("all 3 runs together drift, by +")
 
 
+def test_short_runs_that_all_drift_are_not_steady_together() -> None:
+    moved = [samples(np.linspace(1, end, 12)) for end in (1.19, 1.2, 1.22)]
+    found = judged([a_run(n) for n in range(3)], moved)
+    assert found.verdict == "NOT_STEADY"
+    assert found.causes[0][1].startswith("all 3 runs together drift, by +1")
+
+
 def test_a_run_without_an_order_is_not_called_unsteady() -> None:
     unordered = replace(samples(), steadiness=None)
     assert judged([a_run(0), a_run(1)], [unordered, unordered]).verdict == "VALID"

@@ -23,7 +23,9 @@ ALPHA = 0.01
 """Chance at which a run that stands still is called moving; a cell of five runs then stays
 below one in twenty."""
 FEWEST = 30
-"""Values below which nothing is said."""
+"""Values below which nothing is said of one run."""
+FEWEST_DRIFT = 8
+"""Values below which a run has no drift that could be held against that of other runs."""
 FEWEST_INDEPENDENT = 10.0
 BATCH = 5
 """Values per batch of the warm-up rule: MSER-5."""
@@ -54,7 +56,7 @@ class Steadiness:
     n below `FEWEST`."""
     drift: float | None
     """Change from the first to the last value of a straight line through the run (its warm-up
-    left out); None below `FEWEST`."""
+    left out); None below `FEWEST_DRIFT`."""
     drift_p: float | None
     """Chance of at least such a slope in a run that stands still; None where the values depend on
     each other so much that it can't be told."""
@@ -84,15 +86,18 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
     """
     series = as_array(values)
     n = len(series)
-    if n < FEWEST:
-        return _silent(n, float(n), f"{n} values: steadiness needs {FEWEST}")
+    short = f"{n} values: steadiness needs {FEWEST}" if n < FEWEST else None
     size = -(-n // MOST)
-    scale = _scaled(series, size)
+    scale = _scaled(series, size) if n >= FEWEST_DRIFT else None
     if scale is None:
-        return _silent(n, float(n), "the level is 0: no change can be a share of it")
+        reason = short or "the level is 0: no change can be a share of it"
+        return _silent(n, reason, drift=None)
     clipped, share = scale
+    if short is not None:
+        line = np.linspace(-0.5, 0.5, n)
+        return _silent(n, short, drift=share(dot(line, clipped) / dot(line, line)))
     if float(np.ptp(clipped)) <= 1e-12:
-        return _silent(n, float(n), None, still=True)
+        return _silent(n, None, drift=0.0)
     cut = _warm_up(clipped, alpha) * size
     warm_change = _differs(series[:cut], series[cut:], series) if cut else 0.0
     warm_up = cut if abs(warm_change) > limit else 0
@@ -161,14 +166,14 @@ def _median(values: Array) -> float:
     return float(np.median(values[:: -(-len(values) // _CHUNK)]))
 
 
-def _silent(n: int, worth: float, reason: str | None, *, still: bool = False) -> Steadiness:
-    nothing = 0.0 if still else None
+def _silent(n: int, reason: str | None, *, drift: float | None) -> Steadiness:
+    """Return what is known of a run in which nothing can be tested."""
     return Steadiness(
         n=n,
-        effective_n=worth,
-        drift=nothing,
+        effective_n=float(n),
+        drift=drift,
         drift_p=None,
-        level_change=nothing,
+        level_change=0.0 if reason is None else None,
         level_p=None,
         changed_at=None,
         warm_up=0,
