@@ -252,3 +252,18 @@ def test_another_kind_or_unit_is_never_comparable() -> None:
     assert refused(old, a_side(latencies(10.0), kind="inference"), ("spec",)) == ["kind"]
     seconds = {**LATENCY, "unit": "s"}
     assert refused(old, a_side(latencies(10.0), (seconds,)), ("spec",)) == ["unit of latency_ms"]
+
+
+def test_conditions_that_differ_unseen_are_a_difference() -> None:
+    new = a_side(latencies(10.0))
+    new.summary["cells"][0]["condition_id"] = "d" * 16
+    assert refused(a_side(latencies(10.0)), new) == ["condition"]
+    found = compared(a_side(latencies(10.0)), new, across=("condition",))
+    assert found["gate"] == "PASS"
+
+
+def test_nothing_in_common_stays_refused() -> None:
+    old, new = a_side(latencies(10.0)), a_side(latencies(10.0))
+    cell = new.summary["cells"][0]
+    cell["tasks"], cell["axes"] = ["f" * 16], {"size": 9}
+    assert refused(old, new, ("spec",)) == ["spec", "spec"]

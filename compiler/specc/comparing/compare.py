@@ -32,9 +32,10 @@ class NotComparable(SpeccError):
 
     exit_code = ExitCode.NOT_COMPARABLE
 
-    def __init__(self, found: tuple[Difference, ...]) -> None:
+    def __init__(self, found: tuple[Difference, ...], *, across: Collection[str] = ()) -> None:
         self.found = found
-        names = ",".join(dict.fromkeys(one.what for one in found if one.what in NAMES))
+        curable = (one.what for one in found if one.what in NAMES and one.what not in across)
+        names = ",".join(dict.fromkeys(curable))
         lines = [f"  {d.what}: {d.baseline} | {d.current}" for d in found]
         super().__init__(
             "\n".join(["the two differ in more than their results (baseline | current):", *lines]),
@@ -54,7 +55,7 @@ def compare_sides(
     found = differences(baseline, current, pairing)
     refused = tuple(d for d in found if d.what not in across and d.what not in TOLD_ONLY)
     if refused or not pairing.pairs:
-        raise NotComparable(refused or found or (_NOTHING_IN_COMMON,))
+        raise NotComparable(refused or (*found, _NOTHING_IN_COMMON), across=across)
     metrics = {metric["name"]: metric for metric in baseline.summary["metrics"]}
     judged = _judged(gate, pairing, metrics) if gate else []
     verdict = _verdict(judged, gate)

@@ -52,6 +52,8 @@ def differences(baseline: Side, current: Side, pairing: Pairing) -> tuple[Differ
     for name in NAMES:
         if name in old and old[name] != new[name]:
             found.append(_told(name, old[name], new[name]))
+    if not {"condition", "lock"} & {one.what for one in found}:
+        found.extend(_of_condition(pairing))
     if any(one.what == "lock" for one in found):
         # what another lock installs are other packages; once is enough
         found = [one for one in found if one.what != "packages"]
@@ -97,6 +99,20 @@ def _of_spec(pairing: Pairing) -> Iterator[Difference]:
         if axes_only:
             told = [f"{axes_only} points with other settings, inputs or code; {t}" for t in told]
         yield Difference(what="spec", baseline=told[0], current=told[1])
+
+
+def _of_condition(pairing: Pairing) -> Iterator[Difference]:
+    """Tell of conditions that differ in what a summary doesn't spell out."""
+    ids = [
+        frozenset(str(getattr(one, side)["condition_id"]) for one in pairing.pairs)
+        for side in ("baseline", "current")
+    ]
+    if ids[0] != ids[1]:
+        told = [
+            f"{', '.join(sorted(each)[:_MOST])} (sbatch options, modules, variables or cluster)"
+            for each in ids
+        ]
+        yield Difference(what="condition", baseline=told[0], current=told[1])
 
 
 def _points(cells: Iterable[Mapping[str, Json]]) -> str:
