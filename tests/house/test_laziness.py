@@ -8,7 +8,7 @@ from pathlib import Path
 
 from house import NODE, ROOT, modules
 
-HEAVY = ("polars", "altair", "torch", "flask", "vl_convert", "transformers")
+HEAVY = ("polars", "altair", "torch", "flask", "vl_convert", "transformers", "typst", "pptx")
 
 
 def _loaded(*arguments: str) -> set[str]:
