@@ -51,6 +51,7 @@ def test_a_slow_cell_fails_the_gate_though_the_mean_passes() -> None:
     assert found["primary"]["verdict"] == "PASS"
     assert [row["verdict"] for row in found["rows"]] == ["FAIL", *["PASS"] * 10]
     assert found["gate"] == "FAIL"
+    assert "1 cell by itself became worse, most of all size 1: +6 %" in found["text"]
 
 
 def test_less_of_what_is_better_when_higher_is_worse() -> None:

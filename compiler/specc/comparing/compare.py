@@ -170,8 +170,21 @@ def _headline(one: Metric, metric: Mapping[str, Json]) -> dict[str, Json]:
         **_numbers(one.mean, one.scale),
     }
     head["verdict"] = one.mean.decision.verdict if one.mean else "INCONCLUSIVE"
+    failed = [line for line in one.lines if line.found and line.found.decision.verdict == "FAIL"]
+    head["failed_cells"] = len(failed)
+    head["worst_cell"] = _worst(failed, one.scale) if one.cells > 1 else None
     head["finding"] = say.finding(head)
     return {**head, "text": say.headline(head)}
+
+
+def _worst(failed: list[Line], scale: Scale) -> dict[str, Json] | None:
+    """Return the axes and the change of the cell that became worst."""
+    effects = [(found.question.worse.centre, line) for line in failed if (found := line.found)]
+    if not effects:
+        return None
+    worse, line = max(effects, key=lambda one: one[0])
+    change = {"pct": scale.change_pct(worse), "abs": scale.change_abs(worse)}
+    return {"axes": line.pair.baseline["axes"], **change}
 
 
 def _numbers(found: Found | None, scale: Scale) -> dict[str, Json]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from specc.kinds.sentences import number, quantity
+from specc.kinds.sentences import number, point, quantity
 from specc.matrix.conditions import describe_condition
 from specc.model import Json
 
@@ -47,9 +47,26 @@ def headline(head: Mapping[str, Json]) -> str:
         parts.append(f"needs {more} more repetition{'s' * (more != 1)} on each side to be decided")
     if head["verdict"] != "FAIL" and (smallest := _smallest(head)):
         parts.append(f"a worsening below {smallest} could not have been seen")
+    if head["worst_cell"] is not None:
+        parts.append(_failed_cells(head))
     if head["note"]:
         parts.append(head["note"])
     return "; ".join(parts)
+
+
+def title(head: Mapping[str, Json]) -> str:
+    """Return the finding with its verdict, for a plot: cells that FAIL come before the mean."""
+    if head["worst_cell"] is not None and head["verdict"] != "FAIL":
+        return f"FAIL: {_failed_cells(head)}; {head['finding']}"
+    return f"{head['verdict']}: {head['finding']}"
+
+
+def _failed_cells(head: Mapping[str, Json]) -> str:
+    worst, count = head["worst_cell"], head["failed_cells"]
+    unit = "points" if head["unit"] == "%" else head["unit"]
+    change = _percent(worst["pct"]) if worst["pct"] is not None else _signed(worst["abs"], unit)
+    cells = "cell by itself became" if count == 1 else "cells by themselves became"
+    return f"{count} {cells} worse, most of all {point(worst['axes'])}: {change}"
 
 
 def gate(verdict: str, heads: Sequence[Mapping[str, Json]]) -> str:

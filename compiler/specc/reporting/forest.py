@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from specc.comparing.say import title
 from specc.kinds.sentences import file_name, point
 from specc.model import Json
 from specc.reporting.drawings import framed, themed_svg_png
@@ -44,7 +45,7 @@ def forest(head: Mapping[str, Json], rows: Sequence[Mapping[str, Json]]) -> dict
         return None
     unit = "%" if ends[0] == "low_pct" else "points" if head["unit"] == "%" else head["unit"]
     better = f"{head['better']} is better"
-    title = f"Change of {head['label']} against the baseline [{unit}]; {better}"
+    axis = f"Change of {head['label']} against the baseline [{unit}]; {better}"
     names = [row["name"] for row in drawn]
     colour = alt.Color("verdict:N", title=None, sort=list(_VERDICTS)).scale(
         domain=list(_VERDICTS), range=list(_COLOURS)
@@ -53,20 +54,20 @@ def forest(head: Mapping[str, Json], rows: Sequence[Mapping[str, Json]]) -> dict
         y=alt.Y("name:N", sort=names, title=None).axis(labelLimit=320, ticks=False, domain=False),
         color=colour,
     )
-    across = alt.X("low:Q", title=title).scale(zero=True, nice=True)
+    across = alt.X("low:Q", title=axis).scale(zero=True, nice=True)
     bars = base.mark_rule(strokeWidth=2).encode(x=across, x2="high:Q")
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=alt.X("centre:Q", title=title),
+        x=alt.X("centre:Q", title=axis),
         shape=alt.Shape("verdict:N", title=None, sort=list(_VERDICTS)).scale(
             domain=list(_VERDICTS), range=list(_SHAPES)
         ),
     )
     limits: Any = alt.Chart(alt.InlineData(_limits(head, ends))).mark_rule(strokeDash=[4, 3])
-    limits = limits.encode(x=alt.X("at:Q", title=title), color=alt.value("#7a838c"))
+    limits = limits.encode(x=alt.X("at:Q", title=axis), color=alt.value("#7a838c"))
     document = framed(
         alt.layer(limits, bars, points),
         f"Change of {head['label']}",
-        f"{head['verdict']}: {head['finding']}".replace(" %", "\u00a0%"),
+        title(head).replace(" %", "\u00a0%"),
         note=_note(head, len(drawn), rows),
         height=max(60, _ROW_PX * len(drawn)),
     )
