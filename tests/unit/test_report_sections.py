@@ -134,7 +134,8 @@ def a_comparison(**changes: Any) -> dict[str, Any]:
 def test_the_comparison_has_its_verdict_on_the_first_page_and_a_row_for_each_point() -> None:
     summary = {**a_load_summary("plateau"), "comparison": a_comparison()}
     shown = pages(summary)
-    assert answers(summary)["comparison"]["verdict"] == "FAIL"
+    found = answers(summary)["comparison"]
+    assert (found["text"], found["why"], found["verdict"]) == ("Time: +10 %", "worse", "FAIL")
     assert [cell["text"] for cell in shown["comparison"]["rows"]["rows"][0]] == [
         *("size 1", "Time", "1 s", "1.1 s", "+10.0 %", "FAIL", ""),
     ]

@@ -262,7 +262,7 @@ def _comparison(summary: Mapping[str, Json]) -> list[Decision]:
             text=str(primary.get("finding") or primary["text"]),
             interval=None,
             verdict=found["gate"],
-            why=str(primary["text"]) if primary.get("finding") else "",
+            why=str(primary["text"]).removeprefix(str(primary.get("finding") or "")).lstrip("; "),
             cells=(),
             value=primary.get("effect_pct"),
             unit="%",
