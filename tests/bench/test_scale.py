@@ -50,7 +50,8 @@ def _ask(*command: str | Path) -> dict:
     told = subprocess.run(
         [sys.executable, *map(str, command)], capture_output=True, text=True, check=True
     )
-    return json.loads(told.stdout)
+    # duckdb shows its progress there as well
+    return json.loads(told.stdout.splitlines()[-1])
 
 
 def _seconds(told: dict) -> str:
