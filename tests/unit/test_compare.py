@@ -268,3 +268,10 @@ def test_nothing_in_common_stays_refused() -> None:
     cell = new.summary["cells"][0]
     cell["tasks"], cell["axes"] = ["f" * 16], {"size": 9}
     assert refused(old, new, ("spec",)) == ["spec", "spec"]
+
+
+def test_a_metric_that_the_baseline_never_had_is_undecided() -> None:
+    new = a_side([{"latency_ms": steady(10.0), "rate": steady(1.0)}], (LATENCY, RATE))
+    found = compared(a_side(latencies(10.0)), new, Gate(metrics=(Gated(metric="rate"),)))
+    assert found["gate"] == "INCONCLUSIVE"
+    assert "there is no rate here" in found["rows"][0]["note"]

@@ -56,7 +56,8 @@ def compare_sides(
     refused = tuple(d for d in found if d.what not in across and d.what not in TOLD_ONLY)
     if refused or not pairing.pairs:
         raise NotComparable(refused or (*found, _NOTHING_IN_COMMON), across=across)
-    metrics = {metric["name"]: metric for metric in baseline.summary["metrics"]}
+    known = (*baseline.summary["metrics"], *current.summary["metrics"])
+    metrics = {metric["name"]: metric for metric in known}
     judged = _judged(gate, pairing, metrics) if gate else []
     verdict = _verdict(judged, gate)
     heads = [_headline(one, metrics[one.gated.metric]) for one in judged]
