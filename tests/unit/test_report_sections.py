@@ -203,6 +203,18 @@ def test_only_packages_that_differ_are_compared() -> None:
     assert columns == ["nodes", "package b", "further packages"]
 
 
+def test_packages_beyond_the_columns_are_told_below_the_table() -> None:
+    summary = a_load_summary("plateau")
+    each = [{f"p{n}": version for n in range(6)} for version in ("1", "2")]
+    summary["machines"] = [
+        machine(f"n{n}", environment={"name": "d", "mode": "venv", "packages": one})
+        for n, one in enumerate(each)
+    ]
+    found = nodes.environment(summary)
+    assert len(found["differences"]["columns"]) == 5
+    assert found["more"] == [{"term": f"package p{n}", "text": "1; 2"} for n in (4, 5)]
+
+
 def test_reproducibility_has_the_names_that_programs_look_for() -> None:
     summary = {**a_load_summary("plateau"), "reproduce": ["# on a cluster", "(cd b && sbatch j)"]}
     found = again.document(summary)

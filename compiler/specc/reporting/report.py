@@ -25,7 +25,6 @@ from specc.reporting import (
 from specc.reporting.document import document
 from specc.reporting.drawings import Drawing, Drawings
 from specc.reporting.incident_tables import incident_table
-from specc.reporting.machines import machines
 from specc.reporting.sections import (
     again,
     against,
@@ -201,7 +200,6 @@ def _surroundings(summary: Mapping[str, Json]) -> dict[str, Any]:
     differences = titled(environment["differences"], "What differs between nodes", "summary.json")
     return {
         "environment": {**environment, "differences": differences},
-        "machines": machines(summary),
         "runs": summary["runs"],
         "bundles": summary["bundles"],
         "reproduce": summary["reproduce"],
