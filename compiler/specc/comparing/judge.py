@@ -159,7 +159,7 @@ def _mean(
         if line.baseline.held(NEVER_ACQUITS) or line.current.held(NEVER_ACQUITS)
     ]
     worse = _worse(
-        samples.mean_over_cells([_inside(line, scale) for line in used], aligned=_aligned(used)),
+        samples.mean_over_cells([_inside(line, scale) for line in used], _repetitions(used)),
         scale,
     )
     question = Question(
@@ -179,12 +179,16 @@ def _mean(
     return question, len(used), "; ".join(told) or None
 
 
-def _aligned(lines: Sequence[Line]) -> bool:
-    """Tell whether run i of every cell is of the same repetition, on each side."""
-    return all(
-        len({line_side.repetitions for line_side in sides}) == 1 and sides[0].repetitions
-        for sides in ([line.baseline for line in lines], [line.current for line in lines])
-    )
+def _repetitions(
+    lines: Sequence[Line],
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]] | None:
+    """Return of which repetition the runs of each cell are; None where one of them is not known."""
+    found = [
+        (old, new)
+        for line in lines
+        if (old := line.baseline.repetitions) and (new := line.current.repetitions)
+    ]
+    return found if len(found) == len(lines) else None
 
 
 def _blocked(lines: Sequence[Line]) -> str | None:
