@@ -10,10 +10,11 @@ import pytest
 from load_summaries import a_load_summary
 
 from specc.collate.rooms import report_room
+from specc.kinds import KINDS
 from specc.reporting import one_page, vega
 from specc.reporting.drawings import Drawings
 from specc.reporting.report import HEADINGS, page, report_files
-from specc.reporting.sections import again, nodes
+from specc.reporting.sections import again, method, nodes
 
 NOTHING_DRAWN = Drawings(items=(), files={})
 
@@ -280,4 +281,11 @@ def test_the_methodology_says_how_a_study_was_planned() -> None:
     assert found["scenario"] == "8 points over concurrency (8), each measured 5 times."
     assert found["concurrency_model"].startswith("The loop is closed")
     assert "(seed 3)" in found["Order and blocks"]
-    assert "warm-up" in found["warmup"]
+    assert found["warmup"].startswith("None of ours")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_says_what_becomes_of_warm_ups(kind: str) -> None:
+    summary = a_load_summary("plateau")
+    found = method.document(summary, report_room(kind))
+    assert found["warmup"] == dict(report_room(kind).methodology())["Warm-up"]
