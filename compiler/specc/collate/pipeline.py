@@ -26,6 +26,7 @@ from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
 from specc.collate.sharing import with_company
 from specc.collate.slurm_table import slurm_rows
+from specc.collate.spent import spent
 from specc.collate.summary import summarise
 from specc.collate.surroundings import surroundings
 from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
@@ -134,6 +135,7 @@ def analyse(
     held = with_company(contaminated(study.tasks, windows, samples, study.launches), study)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
+    summary["spent"] = spent(found, all_attempts(found))
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)

@@ -105,6 +105,7 @@ def page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> d
         "kind": summary["kind"],
         "meta": front.meta(summary),
         "lead": whole.lead(summary),
+        "cost": whole.cost(summary),
         "tiles": front.tiles(summary),
         "decisions": one_page.shown(decisions),
         "not_asked": one_page.not_asked(decisions),
