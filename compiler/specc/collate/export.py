@@ -62,19 +62,21 @@ def write_tables(
     folder: Path,
     study: Study,
     frames: Mapping[str, pl.LazyFrame],
+    rows: Mapping[str, int],
     cells: Sequence[Json],
+    *,
     cache: Cache,
 ) -> tuple[list[Path], dict[str, int]]:
     """Write every table as Parquet and CSV; each row of a kind's table carries its point.
 
+    rows: how many each of the kind's tables has.
     Returns the files, and the rows of each table that is too long for CSV.
     """
     keys = _task_table(study.tasks, cells)
     tables = {"tasks": keys, "cells": _cell_table(cells, keys), "attempts": study.attempts}
     written = []
     for name, frame in frames.items():
-        rows = frame.select(pl.len()).collect(engine="streaming").item()
-        if rows <= CSV_ROWS:
+        if rows[name] <= CSV_ROWS:
             tables[name] = _keyed(frame.collect(), keys)
     for name, table in tables.items():
         flat = _flat(table)

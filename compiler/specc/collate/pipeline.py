@@ -16,6 +16,7 @@ from specc.collate.attempts import all_attempts, attempt_table
 from specc.collate.bottleneck import bottlenecks
 from specc.collate.cache import Cache
 from specc.collate.complete import complete
+from specc.collate.computed import Computed
 from specc.collate.contamination import contaminated
 from specc.collate.duplicates import compare_duplicates
 from specc.collate.efficiency import efficiency
@@ -82,7 +83,7 @@ def collate_data(
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")
     written, without_csv = export.write_tables(
-        out / "tables", made.study, made.frames, summary["cells"], cache
+        out / "tables", made.study, made.frames, made.rows, summary["cells"], cache=cache
     )
     summary["tables_without_csv"] = without_csv
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
@@ -107,6 +108,8 @@ class Analysed:
     study: Study
     frames: Mapping[str, pl.LazyFrame]
     """The kind's tidy tables; their `task` is a place in `study.tasks`."""
+    rows: Mapping[str, int]
+    """How many each of them has."""
     summary: dict[str, Json]
 
 
@@ -126,7 +129,7 @@ def analyse(
         found = read(paths, complaint=cache.check)
         study = _study(found, cache)
     cache.save()
-    room = tables_room(study.kind)
+    room = Computed(tables_room(study.kind), study, cache)
     frames = room.frames(study.records.all())
     samples, unreadable = read_samples(study.tasks)
     study = replace(study, damage=(*study.damage, *unreadable))
@@ -143,7 +146,9 @@ def analyse(
     summary.update(declared(summary, analysis, baseline))
     summary.update(bottlenecks(summary, study, windows, samples, slurm_rows(found)))
     summary.update(efficiency(summary, study, windows, samples))
-    return Analysed(found=found, study=study, frames=frames, summary=summary)
+    rows = room.rows(frames)
+    room.save()
+    return Analysed(found=found, study=study, frames=frames, rows=rows, summary=summary)
 
 
 def settle(

@@ -5,8 +5,9 @@ Frozen, and free of any kind of experiment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -130,12 +131,16 @@ class Records:
         """Return all rows as one frame."""
         return _one(self.parts)
 
-    def batches(self, limit: int) -> Iterator[pl.LazyFrame]:
-        """Yield the rows of some tasks at a time: all of them, and about `limit` rows."""
-        last = {task: place for place, part in enumerate(self.parts) for task in part.tasks}
+    def batches(self, limit: int, tasks: AbstractSet[int] | None = None) -> Iterator[pl.LazyFrame]:
+        """Yield the rows of some tasks at a time: all of them, and about `limit` rows.
+
+        tasks: the places of those that are wanted; None for all.
+        """
+        parts = self.parts if tasks is None else tuple(_of(self.parts, tasks))
+        last = {task: place for place, part in enumerate(parts) for task in part.tasks}
         batch: list[Part] = []
         rows, until = 0, -1
-        for place, part in enumerate(self.parts):
+        for place, part in enumerate(parts):
             # a task that goes on in a later part stays whole
             if batch and until < place and rows + part.rows > limit:
                 yield _one(batch)
@@ -145,6 +150,18 @@ class Records:
             until = max(until, *(last[task] for task in part.tasks), place)
         if batch:
             yield _one(batch)
+
+
+def _of(parts: Iterable[Part], tasks: AbstractSet[int]) -> Iterator[Part]:
+    """Yield the parts that hold rows of these tasks, without the rows of others."""
+    for part in parts:
+        held = part.tasks & tasks
+        if held == part.tasks and held:
+            yield part
+        elif held:
+            yield replace(
+                part, frame=part.frame.filter(pl.col("task").is_in(sorted(held))), tasks=held
+            )
 
 
 def _one(parts: Sequence[Part]) -> pl.LazyFrame:
