@@ -55,8 +55,9 @@ def compare(
     or report folders of specc collate. Exit codes: 0 PASS, 1 FAIL, 5 INCONCLUSIVE, 6 not
     comparable.
     """
-    from specc.comparing.compare import EXIT_CODES, NotComparable, compare_sides, not_comparable
+    from specc.comparing.compare import EXIT_CODES, compare_sides, not_comparable
     from specc.comparing.gate import default_gate, read_gate
+    from specc.comparing.refusals import NotComparable
     from specc.comparing.sides import read_side
     from specc.comparing.write import write_comparison
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import specc.analysis.comparing.two_samples as samples
 from specc.analysis.comparing.family import Decision, Question, Reach, decide, reach
 from specc.comparing.gate import TOLERATE, TOLERATE_POINTS, Gate, Gated
-from specc.comparing.measured import NEVER_ACQUITS, NEVER_BLAMES, Measured, measured
+from specc.comparing.measured import NEVER_ACQUITS, NEVER_BLAMES, TOLD, Measured, measured
 from specc.comparing.pairs import Pair
-from specc.comparing.scale import Scale, scale_of
+from specc.comparing.scale import Scale, of_cell, scale_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,17 @@ class Line:
     """None when there is nothing to reckon with."""
     note: str | None
     """What a reader must know: why nothing can be said, or what is held against the numbers."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something keeps the numbers from acquitting."""
+        sides = (self.baseline, self.current)
+        return self.lost_more or any(side.held(NEVER_ACQUITS) for side in sides)
+
+    @property
+    def lost_more(self) -> bool:
+        """Whether more of the current runs than of the baseline's have no value."""
+        return self.current.lost_share > self.baseline.lost_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +113,9 @@ def _note(old: Measured, new: Measured) -> str | None:
             told.append(f"{name}: no value ({side.missing})")
         elif len(side.values) == 1:
             told.append(f"{name}: one run only, so its spread is unknown")
-        told += [f"{name} {text}" for text in side.held(NEVER_ACQUITS) if side.values]
+        told += [f"{name} {text}" for text in side.held(TOLD) if side.values]
+    if new.values and new.lost_share > old.lost_share:
+        told.append(f"current: {new.due - len(new.values)} of {new.due} runs have no value")
     return "; ".join(told) or None
 
 
@@ -123,12 +136,12 @@ def _worse(effect: samples.Effect, scale: Scale) -> samples.Effect:
 
 
 def _question(line: Line, gated: Gated, scale: Scale, worse: samples.Effect) -> Question:
-    doubts = line.baseline.held(NEVER_ACQUITS) + line.current.held(NEVER_ACQUITS)
+    own = of_cell(scale, line.baseline.values)
     return Question(
         worse=worse,
-        alarm=scale.limit(gated.alarm),
-        tolerate=scale.limit(tolerated(gated, scale)),
-        may_pass=not doubts,
+        alarm=own.limit(gated.alarm),
+        tolerate=own.limit(tolerated(gated, scale)),
+        may_pass=not line.in_doubt,
         may_fail=not line.current.held(NEVER_BLAMES),
     )
 
@@ -153,11 +166,7 @@ def _mean(
         return None, len(able), None
     clean = [line for line in able if not line.current.held(NEVER_BLAMES)]
     used = clean or list(able)
-    doubts = [
-        line
-        for line in able
-        if line.baseline.held(NEVER_ACQUITS) or line.current.held(NEVER_ACQUITS)
-    ]
+    doubts = [line for line in able if line.in_doubt]
     worse = _worse(
         samples.mean_over_cells([_inside(line, scale) for line in used], _repetitions(used)),
         scale,

@@ -32,6 +32,11 @@ class Effect:
     runs: tuple[int, int]
     """Runs of baseline and current, >= 2 each; of the smallest cell for a mean over cells."""
 
+    @property
+    def orders(self) -> int:
+        """In how many ways all runs could be dealt to the two sides."""
+        return math.comb(sum(self.runs), self.runs[0])
+
     def flipped(self) -> Effect:
         """Return the same effect seen from the other side: a loss for a gain."""
         return Effect(centre=-self.centre, error=self.error, freedom=self.freedom, runs=self.runs)
@@ -43,13 +48,17 @@ class Effect:
         the share of the orders of all runs that part the two sides as cleanly.
         """
         if self.error == 0:
-            return 1 / math.comb(sum(self.runs), self.runs[0]) if self.centre > limit else 1.0
+            return 1 / self.orders if self.centre > limit else 1.0
         return 1 - t_cdf((self.centre - limit) / self.error, self.freedom)
 
     def surely_below(self, limit: float, level: float) -> bool:
-        """Return whether the upper end of the two-sided interval at `level` is below `limit`."""
+        """Return whether the upper end of the two-sided interval at `level` is below `limit`.
+
+        Runs without any spread may be at the limit; there must be three on each side, for two
+        agree by chance too easily, above all where values are rounded.
+        """
         if self.error == 0:
-            return self.centre < limit
+            return self.centre <= limit and self.orders >= 1 / (1 - level) - 1e-9
         return t_cdf((self.centre - limit) / self.error, self.freedom) < (1 - level) / 2
 
     def bound(self, side: float) -> float:
