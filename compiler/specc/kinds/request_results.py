@@ -6,7 +6,9 @@ Counting is one pass over the rows in bounded memory; latencies are the cell's o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -15,11 +17,7 @@ from specc.model import Json
 
 _LATENCY = ("avg", "min", "max", "p50", "p90", "p95", "p99")
 _TTFT = ("avg", "p50", "p99")
-_COUNTS = {
-    "total_requests": pl.len(),
-    "successful_requests": pl.col("ok").sum(),
-    "failed_requests": (~pl.col("ok")).sum(),
-}
+_COUNTS = ("total_requests", "successful_requests", "failed_requests")
 
 
 def details(
@@ -32,23 +30,47 @@ def details(
     declares a metric for it, and gets intervals with them.
     """
     cell_of = {task: cell for cell, tasks in members.items() for task in tasks}
-    timed = _with_cell(requests.timed(frames["requests"]), cell_of)
-    counted = {row["cell"]: row for row in _rows(timed.group_by("cell").agg(**_COUNTS))}
-    windows = _rows(_with_cell(frames["loads"], cell_of).group_by("cell").agg(_window_s()))
-    window_s = {row["cell"]: row["window_s"] for row in windows}
-    errors = timed.filter(~pl.col("ok")).group_by("cell", pl.col("error").fill_null("unknown"))
-    by_error = _nested(errors.agg(n=pl.len()).sort("cell", "error"), "error")
-    by_operation = timed.filter(pl.col("operation").is_not_null()).group_by("cell", "operation")
-    operations = _nested(by_operation.agg(**_COUNTS).sort("cell", "operation"), "operation")
-    return {
-        cell: {
-            **_shares(counted.get(cell)),
-            "window_s": window_s.get(cell) or None,
-            "errors_by_type": {name: row["n"] for name, row in by_error.get(cell, {}).items()},
-            "by_operation": {name: _shares(row) for name, row in operations.get(cell, {}).items()},
+    sorts = requests.timed(frames["requests"]).group_by("task", "operation", "ok", "error")
+    counted = sorts.agg(n=pl.len()).collect(engine="streaming").sort(pl.all().exclude("n"))
+    found = {cell: _Counted() for cell in members}
+    for row in counted.iter_rows(named=True):
+        if row["task"] in cell_of:
+            found[cell_of[row["task"]]].add(row)
+    windows = frames["loads"].group_by("task").agg(pl.col("window_ns").first()).collect()
+    for task, window_ns in windows.sort("task").iter_rows():
+        if task in cell_of:
+            found[cell_of[task]].window_s += (window_ns or 0) / 1e9
+    return {cell: one.document() for cell, one in found.items()}
+
+
+@dataclass
+class _Counted:
+    """What is counted of one cell while its rows are read."""
+
+    all: Counter[bool] = field(default_factory=Counter)
+    """Whether a request succeeded -> how many."""
+    errors: Counter[str] = field(default_factory=Counter)
+    operations: dict[str, Counter[bool]] = field(default_factory=dict)
+    window_s: float = 0.0
+
+    def add(self, row: Mapping[str, Json]) -> None:
+        """Add `n` requests of one operation that ended in one way."""
+        good, count = bool(row["ok"]), int(row["n"])
+        self.all[good] += count
+        if not good:
+            self.errors[row["error"] or "unknown"] += count
+        if row["operation"] is not None:
+            self.operations.setdefault(row["operation"], Counter())[good] += count
+
+    def document(self) -> dict[str, Json]:
+        return {
+            **_shares(self.all),
+            "window_s": self.window_s or None,
+            "errors_by_type": dict(sorted(self.errors.items())),
+            "by_operation": {
+                name: _shares(self.operations[name]) for name in sorted(self.operations)
+            },
         }
-        for cell in members
-    }
 
 
 def result_block(cell: Mapping[str, Json]) -> dict[str, Json]:
@@ -71,31 +93,10 @@ def result_block(cell: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def _with_cell(rows: pl.LazyFrame, cell_of: Mapping[int, str]) -> pl.LazyFrame:
-    names = {"task": list(cell_of), "cell": list(cell_of.values())}
-    cells = pl.LazyFrame(names, schema={"task": rows.collect_schema()["task"], "cell": pl.String})
-    return rows.join(cells, on="task", how="inner")
-
-
-def _window_s() -> pl.Expr:
-    return (pl.col("window_ns").sum() / 1e9).alias("window_s")
-
-
-def _rows(grouped: pl.LazyFrame) -> list[dict[str, Json]]:
-    return grouped.collect(engine="streaming").to_dicts()
-
-
-def _nested(grouped: pl.LazyFrame, name: str) -> dict[str, dict[str, dict[str, Json]]]:
-    found: dict[str, dict[str, dict[str, Json]]] = {}
-    for row in _rows(grouped):
-        found.setdefault(row["cell"], {})[row[name]] = row
-    return found
-
-
-def _shares(row: Mapping[str, Json] | None) -> dict[str, Json]:
-    counts = {name: 0 if row is None else row[name] for name in _COUNTS}
-    total, good = counts["total_requests"], counts["successful_requests"]
-    return {**counts, "success_rate": 100 * good / total if total else None}
+def _shares(counts: Counter[bool]) -> dict[str, Json]:
+    total, good = counts.total(), counts[True]
+    numbers = zip(_COUNTS, (total, good, total - good), strict=True)
+    return {**dict(numbers), "success_rate": 100 * good / total if total else None}
 
 
 def _distribution(metrics: Mapping[str, Json], name: str) -> Mapping[str, Json]:
