@@ -54,6 +54,33 @@ def test_the_first_page_answers_a_load_study_in_numbers() -> None:
     assert found["tail_latency_at_peak"]["unit"] == "ms"
 
 
+def test_where_to_operate_is_told_instead_of_the_point_with_most_throughput() -> None:
+    summary = a_load_summary("plateau")
+    found = answers(summary)["best_operating_point"]
+    assert found["value"] == summary["load"][0]["recommended"]["high"]
+    assert found["value"] < summary["load"][0]["peak_throughput"]["level"]
+    assert found["why"].startswith("Operate at")
+
+
+def test_an_objective_names_the_load_up_to_which_it_is_met() -> None:
+    assert answers(a_load_summary("plateau"))["slo"]["text"] == "met up to concurrency 32"
+
+
+def test_answers_of_two_runs_name_their_run() -> None:
+    summary = a_load_summary("plateau")
+    [curve] = summary["load"]
+    summary["load"] = [{**curve, "run_id": run, "axes": {}} for run in ("r1", "r2")]
+    labels = [one["label"] for one in pages(summary)["decisions"] if one["key"] == "knee"]
+    assert labels == ["Where it saturates (run r1)", "Where it saturates (run r2)"]
+
+
+def test_an_answer_that_rests_on_doubted_levels_is_not_shown_as_a_good_one() -> None:
+    summary = a_load_summary("plateau")
+    summary["load"][0]["points"][1]["verdict"] = "CONTAMINATED"
+    kinds = {one["key"]: one["kind"] for one in pages(summary)["decisions"]}
+    assert kinds["knee"] == kinds["slo"] == "warn"
+
+
 def test_an_objective_that_no_load_meets_has_no_largest_load() -> None:
     found = answers(a_load_summary("never_meets"))
     assert found["slo"]["verdict"] == "NOT_MET"

@@ -143,6 +143,8 @@ class Decision:
     value: float | None = None
     """The answer as a number, where it is one."""
     unit: str | None = None
+    doubted: bool = False
+    """Whether numbers that it rests on are doubted, so that a good verdict is not shown as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
