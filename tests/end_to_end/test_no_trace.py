@@ -1,4 +1,5 @@
-"""What collate, compare and export touch beside --out, and what of their surroundings they need.
+"""What collate, compare and export touch beside --out, and what of their surroundings they need:
+network, home, terminal.
 
 Real processes: one in a network of its own that leads nowhere, with the bundle mounted read-only;
 one elsewhere, at another time, in another language; one of a user without a home.
@@ -7,8 +8,11 @@ one elsewhere, at another time, in another language; one of a user without a hom
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import pty
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,6 +81,7 @@ def _three_verbs(bundle: Path, root: Path, *before: str, **surroundings: str) ->
             text=True,
         )
         assert ended.returncode in codes, ended.stderr
+        assert ended.stderr == ""  # no progress where no terminal is
     return out
 
 
@@ -113,3 +118,32 @@ def test_a_user_without_a_home_gets_a_report(bundle: Path, tmp_path: Path) -> No
     ended = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "vegaEmbed" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("verb", ["collate", "compare", "export"])
+def test_a_terminal_shows_progress_and_stdout_one_object(
+    bundle: Path, tmp_path: Path, verb: str
+) -> None:
+    paths = [f"{bundle}:r1", f"{bundle}:r2"] if verb == "compare" else [str(bundle)]
+    command = [str(SPECC), verb, *paths, "--out", str(tmp_path / "out"), "--json"]
+    terminal, end = pty.openpty()
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=end, text=True)
+    os.close(end)
+    shown = b""
+    with suppress(OSError):  # the terminal's other end is closed
+        while block := os.read(terminal, 65536):
+            shown += block
+    os.close(terminal)
+    assert json.loads(ended.stdout)["exit_code"] == ended.returncode
+    assert len(ended.stdout.splitlines()) == 1
+    assert {"collate": b"drawing", "compare": b"comparing", "export": b"writing"}[verb] in shown
+
+
+def test_nothing_usable_at_all_is_an_error_of_results(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for verb in (["collate"], ["export"], ["compare", "empty"]):
+        command = [str(SPECC), *verb, "empty", "--out", "out"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert ended.returncode == 4
+        assert "no bundle at empty" in ended.stderr
+    assert not (tmp_path / "out").exists()

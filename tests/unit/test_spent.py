@@ -57,7 +57,7 @@ def test_what_was_not_recorded_is_null_with_its_reason(tmp_path: Path) -> None:
 def test_every_document_tells_the_cost(tmp_path: Path) -> None:
     done = a_run(tmp_path)
     text = (
-        "1 job took 2 h, 4 core h. 2 attempts ran for 2 s, 36 s of CPU time; "
+        "1 launch took 2 h, 4 core h. 2 attempts ran for 2 s, 36 s of CPU time; "
         "1 of them (50 %) ended without a result."
     )
     assert whole.cost(done.summary) == text

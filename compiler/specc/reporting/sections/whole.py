@@ -20,6 +20,8 @@ _MEANINGS = {
     "duplicate": "completed more than once; the first counts",
 }
 _MOST_CELLS = 6
+_WORTH_HOURS = 0.01
+"""Fewer hours of cores or GPUs are not worth a word."""
 
 
 def lead(summary: Mapping[str, Json]) -> str:
@@ -41,22 +43,23 @@ def cost(summary: Mapping[str, Json]) -> str:
     spent = summary.get("spent")
     if not spent or not spent["launches"]:
         return ""
-    jobs = f"{spent['launches']} job{'s' * (spent['launches'] != 1)}"
+    launches = f"{spent['launches']} launch{'es' * (spent['launches'] != 1)}"
     held = [
         quantity(spent[name], unit)
         for name, unit in (("core_hours", "core h"), ("gpu_hours", "GPU h"))
-        if spent[name]
+        if (spent[name] or 0) >= _WORTH_HOURS
     ]
     cut = spent["cut_off"]
     note = f" ({cut} without an end, counted up to the last word)" if cut else ""
-    text = f"{jobs} took {', '.join([_time(spent['job_hours']), *held])}{note}."
+    text = f"{launches} took {', '.join([_time(spent['job_hours']), *held])}{note}."
     if not spent["attempts"]:
         return text
     used = spent["cpu_hours"]
     cpu = "" if used is None else f", {_time(used)} of CPU time"
     share = number(spent["failed_attempts_pct"])
+    tries = f"{spent['attempts']} attempt{'s' * (spent['attempts'] != 1)}"
     return (
-        f"{text} {spent['attempts']} attempts ran for {_time(spent['attempt_hours'])}{cpu}; "
+        f"{text} {tries} ran for {_time(spent['attempt_hours'])}{cpu}; "
         f"{spent['failed_attempts']} of them ({share} %) ended without a result."
     )
 
