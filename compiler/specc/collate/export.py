@@ -204,6 +204,27 @@ def _flat(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def vouched_for(out: Path) -> dict[str, str]:
+    """Return path -> SHA-256 of the files that an earlier report in a folder lists."""
+    try:
+        lines = (out / SUMS).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    parts = [line.partition("  ") for line in lines]
+    return {name: digest for digest, _, name in parts if ".." not in Path(name).parts}
+
+
+def remove_stale(out: Path, before: Mapping[str, str], written: Iterable[Path]) -> None:
+    """Remove what an earlier report wrote and this one has not; what was changed since is left."""
+    kept = {file.relative_to(out).as_posix() for file in written}
+    for name in sorted(set(before) - kept):
+        file = out / name
+        if not file.resolve().is_relative_to(out.resolve()) or not file.is_file():
+            continue
+        if hashlib.sha256(file.read_bytes()).hexdigest() == before[name]:
+            file.unlink()
+
+
 def write_sums(out: Path, files: Iterable[Path]) -> Path:
     """Write SHA256SUMS over the files given, as `sha256sum -c` reads it."""
     lines = [

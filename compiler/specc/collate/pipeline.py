@@ -59,10 +59,12 @@ def collate(
     rehash: check every byte again, whatever an earlier collate into `out` remembers.
     baseline: the run that the study is held against; None for none.
     """
+    before = export.vouched_for(out)
     data = collate_data(paths, out, rehash=rehash, baseline=baseline, progress=progress)
     progress("drawing")
     # SHA256SUMS is written anew, over the reports as well
     written = [*data.paths[:-1], *_write_reports(out, data.summary)]
+    export.remove_stale(out, before, written)
     return replace(data, paths=(*written, export.write_sums(out, written)))
 
 

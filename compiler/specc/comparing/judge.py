@@ -81,7 +81,7 @@ def judge(gated: Gated, pairs: Sequence[Pair], gate: Gate, *, unit: str, better:
         headline = next(iter(found.values()), None)
     if headline is not None and headline.decision.verdict == "PASS" and blocked:
         headline = _withheld(headline)
-    notes = [left_out, _blocked(blocked)]
+    notes = [left_out, _blocked(blocked), None if lines else _nowhere(gated, pairs)]
     return Metric(
         gated=gated,
         scale=scale,
@@ -93,6 +93,15 @@ def judge(gated: Gated, pairs: Sequence[Pair], gate: Gate, *, unit: str, better:
 
 
 _SIDES = ("baseline", "current")
+
+
+def _nowhere(gated: Gated, pairs: Sequence[Pair]) -> str:
+    """Tell why no pair of cells has a value to compare."""
+    taken = [pair for pair in pairs if gated.takes(pair.baseline["axes"])]
+    if not taken:
+        return "no point that both have meets the gate's `where`" if pairs else "no point is shared"
+    reason = measured(taken[0].baseline, gated.metric, gated.statistic).missing
+    return reason or "no point has a value on either side"
 
 
 def _line(pair: Pair, gated: Gated) -> Line | None:
@@ -184,7 +193,8 @@ def _mean(
         cells = "cell is" if left_out == 1 else "cells are"
         told.append(f"{left_out} contaminated {cells} left out of the mean")
     if doubts:
-        told.append(f"{len(doubts)} of {len(able)} cells in doubt, so this can't PASS")
+        end = "can't PASS" if clean else "can neither PASS nor FAIL: repeat where nothing else runs"
+        told.append(f"{len(doubts)} of {len(able)} cells in doubt, so this {end}")
     return question, len(used), "; ".join(told) or None
 
 
