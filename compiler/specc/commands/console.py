@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from specc.watching.status import RunStatus
 
 _UNBROKEN = 12
-"""Words and numbers of up to so many signs stay whole in tables."""
+"""Texts of up to so many signs stay whole in tables."""
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -169,7 +169,7 @@ def as_table(
 ) -> str:
     """Return a table as text, as wide as its terminal. right: columns of numbers.
 
-    Short numbers are never broken; longer ones are, lest they leave no room for words.
+    Short texts are never broken; long numbers are, lest they leave no room for words.
     """
     import io
 
@@ -178,16 +178,14 @@ def as_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     texts = [tuple(row) for row in rows]
     for place, head in enumerate(heads):
         longest = max((len(row[place]) for row in texts), default=0)
-        words = [word for row in texts for word in row[place].split()]
         table.add_column(
             head,
             justify="right" if place in right else "left",
-            no_wrap=place in right and longest <= _UNBROKEN,
-            min_width=min(max(map(len, words), default=0), _UNBROKEN),
+            no_wrap=longest <= _UNBROKEN,
             overflow="fold",
         )
     for row in texts:
