@@ -13,6 +13,7 @@ from specc.collate.rooms import report_room
 from specc.kinds import KINDS
 from specc.reporting import one_page, vega
 from specc.reporting.drawings import Drawings
+from specc.reporting.front import warnings
 from specc.reporting.report import HEADINGS, page, report_files
 from specc.reporting.sections import again, method, nodes
 
@@ -316,3 +317,12 @@ def test_every_kind_says_what_becomes_of_warm_ups(kind: str) -> None:
     summary = a_load_summary("plateau")
     found = method.document(summary, report_room(kind))
     assert found["warmup"] == dict(report_room(kind).methodology())["Warm-up"]
+
+
+def test_points_too_brief_to_see_neighbours_are_told_before_anybody_relies_on_them() -> None:
+    summary = a_load_summary("plateau")
+    reason = "sampled once a second: a point must be timed for 3 s and more at a time"
+    brief = {"cells": ["c0001", "c0002"], "missing": [f"cpu_util_pct, own_cpu_pct: {reason}"]}
+    told = "Whether other programs used the CPUs was not seen at 2 points"
+    assert not any(text.startswith(told) for text in warnings(summary))
+    assert any(text.startswith(told) for text in warnings({**summary, "bottleneck": [brief]}))

@@ -14,6 +14,9 @@ LEAST = 25.0
 """Share of all CPU time [%] from which on others, not the launch, may have filled the CPUs."""
 MACHINE_WIDE = frozenset({"cpu_util_pct", "cpu_wait_pct"})
 """Statistics that others raise as much as the launch does."""
+TOO_BRIEF = "sampled once a second: a point must be timed for 3 s and more at a time"
+"""Why a statistic of a point is missing; without the one below nothing tells of others at all."""
+_TELLING = "own_cpu_pct"
 ACTION = "Repeat where nothing else runs: other processes kept the CPUs busy."
 
 
@@ -33,6 +36,11 @@ def hidden(at: Level, limits: Mapping[str, float]) -> bool:
     return others_pct(at, limits) is not None and any(
         at.values.get(name, 0.0) >= limits[name] for name in MACHINE_WIDE
     )
+
+
+def untold(missing: Sequence[str]) -> bool:
+    """Return whether what is missing ("names: reason") includes any sign of others on the CPUs."""
+    return any(_TELLING in told and told.endswith(TOO_BRIEF) for told in missing)
 
 
 def words(members: Sequence[Level], limits: Mapping[str, float]) -> str:
