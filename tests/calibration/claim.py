@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-GROSS = 1e-4
+GROSS = 1e-3
 """A test fails when a kept promise would look this bad, or worse, less often than this."""
 _Z = 1.959963984540054
 """The standard normal's 97.5 % point."""
