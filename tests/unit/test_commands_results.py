@@ -108,3 +108,12 @@ def test_a_list_that_names_files_elsewhere_removes_none_of_them(tmp_path: Path) 
     (tmp_path / "report" / export.SUMS).write_text(f"{empty}  ../outside.txt\n", "utf-8")
     export.remove_stale(tmp_path / "report", export.vouched_for(tmp_path / "report"), [])
     assert (tmp_path / "outside.txt").exists()
+
+
+def test_a_percentile_of_a_point_that_never_ran_says_so() -> None:
+    gate = Gate(metrics=(Gated(metric="latency_ms", statistic="p99"),))
+    never = a_side([{"latency_ms": []}])
+    for cell in never.summary["cells"]:
+        cell["metrics"]["latency_ms"]["reason"] = "not run yet"
+    found = compare_sides(never, a_side([{"latency_ms": []}]), gate, across=())
+    assert found["primary"]["text"] == "latency, p99: nothing to compare; not run yet"

@@ -53,6 +53,8 @@ def measured(cell: Mapping[str, Json], metric: str, statistic: str = VALUE) -> M
     chosen = found
     if statistic != VALUE:
         chosen = (found.get("statistics") or {}).get(statistic)
+        if chosen is None and not found.get("run_values"):
+            return _nothing(found.get("reason") or "no run of it has a value")
         if chosen is None:
             return _nothing(f"its runs have no {statistic}: they have single values")
     values = tuple(chosen.get("run_values") or ())
