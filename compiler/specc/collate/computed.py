@@ -28,8 +28,8 @@ from specc.collate.values import Study
 from specc.kinds.base import Measurement, Metric, TablesRoom, Window
 from specc.model import Json
 
-BATCH_ROWS = 2_000_000
-"""Rows whose samples are in memory at a time, but for those of a longer run: they are whole."""
+BATCH_ROWS = 1_000_000
+"""Rows that are in memory at a time, but for those of a longer run: they are whole."""
 _MEMORY = "computed"
 
 
@@ -70,7 +70,10 @@ class Computed:
         """See `TablesRoom.measurements`."""
 
         def make() -> Json:
-            return [asdict(one) for one in self._room.measurements(frames)]
+            # polars holds more rows at a time, the more there are
+            parts = self._study.records.batches(BATCH_ROWS)
+            found = (self._room.measurements(self._room.frames(part)) for part in parts)
+            return [asdict(one) for each in found for one in each]
 
         if not self._worth:
             yield from self._room.measurements(frames)

@@ -157,6 +157,8 @@ class Sampled:
         else:
             values = np.concatenate(runs)
             found, outliers = describe(values, effective_n=worth), count_outliers(values)
+        for run in runs:
+            self._kept.let_go(run)
         return CellSamples(
             n=found.n,
             effective_n=worth,

@@ -183,7 +183,10 @@ class TablesRoom(Protocol):
         """Return the metrics of this study, most important first."""
 
     def measurements(self, frames: Mapping[str, pl.LazyFrame]) -> Iterator[Measurement]:
-        """Yield the run-level value of each metric for each task that has records."""
+        """Yield the run-level value of each metric for each task that has records.
+
+        They depend on that task's records only: `frames` may be those of some tasks.
+        """
 
     def samples(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
         """Return the single values behind metrics, by the metric's name; others have only one.
