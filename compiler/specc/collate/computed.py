@@ -103,12 +103,23 @@ class Computed:
         """See `TablesRoom.details`."""
 
         def make() -> dict[str, dict[str, Json]]:
-            return self._room.details(cells, members, frames, analysis)
+            return self._room.details(cells, members, {**frames, **self._tallies()}, analysis)
 
         if not self._worth:
             return make()
         found = self._plain("details", make, cells, members, analysis)
         return cast("dict[str, dict[str, Json]]", found)
+
+    def _tallies(self) -> dict[str, pl.LazyFrame]:
+        """Return the tables of `TallyRoom`; none of a short study, whose rows are in memory."""
+        tallies = getattr(self._room, "tallies", None)
+        if tallies is None or not self._worth:
+            return {}
+        found: dict[str, list[pl.DataFrame]] = {}
+        for part in self._study.records.batches(BATCH_ROWS):
+            for name, frame in tallies(self._room.frames(part)).items():
+                found.setdefault(name, []).append(frame.collect())
+        return {name: pl.concat(tables).lazy() for name, tables in found.items()}
 
     def rows(self, frames: Mapping[str, pl.LazyFrame]) -> dict[str, int]:
         """Return how many rows each table has."""

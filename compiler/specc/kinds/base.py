@@ -216,6 +216,16 @@ class TablesRoom(Protocol):
         """Return a cell of the summary in the shape of `results-<run_id>.json`."""
 
 
+class TallyRoom(Protocol):
+    """What `kinds/<kind>/tables.py` may have as well, where a study may be very long."""
+
+    def tallies(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+        """Return short tables by name, whose rows depend on the records of one task each.
+
+        `details` of a long study finds them among its frames, made of some tasks at a time.
+        """
+
+
 class ExportRoom(Protocol):
     """What `kinds/<kind>/tables.py` may have as well; a kind without them gets the defaults."""
 

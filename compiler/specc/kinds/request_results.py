@@ -15,9 +15,16 @@ import polars as pl
 from specc.kinds import requests
 from specc.model import Json
 
+TALLY = "request_counts"
 _LATENCY = ("avg", "min", "max", "p50", "p90", "p95", "p99")
 _TTFT = ("avg", "p50", "p99")
 _COUNTS = ("total_requests", "successful_requests", "failed_requests")
+
+
+def tallies(frames: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """Return how many requests of each task ended how, warm-up left out; see `TallyRoom`."""
+    sorts = requests.timed(frames["requests"]).group_by("task", "operation", "ok", "error")
+    return {TALLY: sorts.agg(n=pl.len())}
 
 
 def details(
@@ -25,13 +32,14 @@ def details(
 ) -> dict[str, dict[str, Json]]:
     """Return what the requests of each cell add up to, warm-up left out, by cell id.
 
-    members: cell id -> places of its completed tasks.   frames: of `requests.tables`.
+    members: cell id -> places of its completed tasks.   frames: of `requests.tables`, and perhaps
+    of `tallies`.
     window_s: sum over the runs; null where none was recorded. Who wants percentiles of an operation
     declares a metric for it, and gets intervals with them.
     """
     cell_of = {task: cell for cell, tasks in members.items() for task in tasks}
-    sorts = requests.timed(frames["requests"]).group_by("task", "operation", "ok", "error")
-    counted = sorts.agg(n=pl.len()).collect(engine="streaming").sort(pl.all().exclude("n"))
+    counts = (frames if TALLY in frames else tallies(frames))[TALLY]
+    counted = counts.collect(engine="streaming").sort(pl.all().exclude("n"))
     found = {cell: _Counted() for cell in members}
     for row in counted.iter_rows(named=True):
         if row["task"] in cell_of:

@@ -13,6 +13,7 @@ from specc.model import Json
 
 record_columns = requests.record_columns
 bulk_columns = requests.bulk_columns
+tallies = request_results.tallies
 frames = requests.tables
 
 
