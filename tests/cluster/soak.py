@@ -122,7 +122,14 @@ class Soak:
         told = self.slurm.ask("scontrol", "-o", "show", "job")
         jobs = [line for line in told.splitlines() if "JobState=COMPLETED" not in line]
         nodes = self.slurm.ask("sinfo", "-N", "-h", "-p", "main", "-o", "%N %T %E")
-        return "\n".join([str(self.look().counts()), nodes, *jobs[-4:]])
+        state = self.look()
+        failures = [
+            f"{task.task_id} attempt {attempt.attempt} in {attempt.launch}: {attempt.failure}"
+            for task in state.tasks.values()
+            for attempt in task.attempts
+            if task.state != "completed"
+        ]
+        return "\n".join([str(state.counts()), *failures, nodes, *jobs[-4:]])
 
     def _complete(self) -> bool:
         return self.look().counts() == {"completed": len(self.rows)} and not self._queue()
