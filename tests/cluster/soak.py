@@ -42,6 +42,7 @@ on_failure:
   unknown: {{attempts: 20}}
   program: {{attempts: 20}}
   transient: {{attempts: 20}}
+  oom_host: {{attempts: 20}}  # a machine short of memory strikes too, and attempts first of all
 task: {{cpus: 1, memory: 64MiB, estimate: 1s, time_limit: 1min}}
 job: {{cpus_per_node: 2, time_limit: 10min, max_running: {elements}}}
 """
