@@ -141,18 +141,14 @@ def _limits(summary: Mapping[str, Json]) -> list[str]:
     """Return a line for each limit. A load curve answers its objectives as a whole: level by level
     the highest loads are there to break them.
     """
+    from specc.reporting.sections.limits import asked
+
     answers = [(one, curve) for curve in summary.get("load") or () for one in curve["slo"]]
-    by_curve = {_limit(one) for one, _ in answers}
-    told = [g for g in summary["gates"] if g["role"] == "gate" or _limit(g) not in by_curve]
-    lines = [f"{one['verdict']}  {one['text']}" for one in told]
+    lines = [f"{one['verdict']}  {one['text']}" for one in asked(summary)]
     if len(answers) <= _MOST_ANSWERS:
         return [*lines, *(_answered(one, curve, summary) for one, curve in answers)]
     met = sum(one["verdict"] == "MET" for one, _ in answers)
     return [*lines, f"objectives: {met} of {len(answers)} answers of load curves are MET"]
-
-
-def _limit(one: Mapping[str, Json]) -> tuple[Json, ...]:
-    return one["metric"], one.get("statistic"), one["op"], one["limit"]
 
 
 def _answered(
