@@ -187,6 +187,12 @@ def _notes(rows: Sequence[Mapping[str, Json]]) -> list[str]:
     return [*lines[:_MOST_NOTES], *([f"and {rest} more notes"] if rest > 0 else [])]
 
 
+def _with_cause(row: Mapping[str, Json]) -> str:
+    """Return a row's verdict, with the neighbour that left it undecided."""
+    cause = row["verdict"] == "INCONCLUSIVE" and "CONTAMINATED" in (row["note"] or "")
+    return f"{row['verdict']} (CONTAMINATED)" if cause else str(row["verdict"])
+
+
 def comparison_text(found: Mapping[str, Json]) -> str:
     """Return what a terminal shows: the verdict, each metric's sentence, the gated cells."""
     from specc.kinds.sentences import point, quantity
@@ -210,7 +216,7 @@ def comparison_text(found: Mapping[str, Json]) -> str:
                 quantity(row["current"], row["unit"]),
                 row["effect_text"],
                 "{} | {}".format(*row["runs"]),
-                row["verdict"],
+                _with_cause(row),
             )
             for row in shown
         ]

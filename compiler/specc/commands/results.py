@@ -41,7 +41,8 @@ def collate(
 ) -> Answer:
     """Turn what runs have written into tables, plots and a report.
 
-    PATH is a bundle or a results folder; there may be several. Exits 1 where a gate of the spec
+    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
+    be several. Exits 1 where a gate of the spec
     or of --gate says FAIL, 5 where one is INCONCLUSIVE.
     """
     from specc.collate.pipeline import collate as collate_paths
@@ -77,7 +78,8 @@ def export(
 ) -> Answer:
     """Write results for other programs: data set, Prometheus, JUnit, RO-Crate.
 
-    PATH is a bundle or a results folder; there may be several. Exit code 1: a value that is not 0
+    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
+    be several. Exit code 1: a value that is not 0
     would be 0.000000 in the CSV, which was not written; the Parquet file beside it has every digit.
     """
     from specc.exporting.pipeline import export as export_paths
