@@ -165,4 +165,10 @@ def _counts(completeness: Mapping[str, Json]) -> str:
     """Say how many tasks ended how: "14 tasks: 12 completed, 2 failed"."""
     counts = {state: n for state, n in completeness.items() if state not in ("expected", "tasks")}
     said = [f"{n} {state.replace('_', ' ')}" for state, n in counts.items() if n]
-    return f"{completeness['expected']} tasks: {', '.join(said)}"
+    text = f"{completeness['expected']} tasks: {', '.join(said)}"
+    missing = completeness["tasks"]["missing"]
+    idle = len(missing) + completeness["not_run"] == completeness["expected"]
+    # a task has a run id as soon as its bundle has a run
+    if not missing or not idle or any(one["run_id"] for one in missing):
+        return text
+    return f"{text}\nnot run yet: `specc run BUNDLE`, or sbatch its job scripts"
