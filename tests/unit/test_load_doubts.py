@@ -6,7 +6,7 @@ from typing import Any
 
 from load_summaries import CASES, LATENCY, THROUGHPUT, Case, a_load_summary, an_analysis
 
-from specc.collate.load import load_curves
+from specc.collate.curves.load import load_curves
 
 
 def judged(summary: dict[str, Any], *objectives: dict[str, Any], **load: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from specc.analysis.load.knee import Knee, Level, find_knee
 from specc.analysis.load.little import Audit, audit
 from specc.analysis.load.recommended import recommended
-from specc.collate import load_objectives, load_words
-from specc.collate.load_points import (
+from specc.collate.curves import load_objectives, load_words
+from specc.collate.curves.load_points import (
     MOST_ERRORS,
     Cell,
     Load,

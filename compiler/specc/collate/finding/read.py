@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.bundle_folders import bundles_at, folder_at
-from specc.collate.oddities import oddities, unread_paths
-from specc.collate.places import Part, sort_out
-from specc.collate.sources import read_sources
+from specc.collate.finding.oddities import oddities, unread_paths
+from specc.collate.finding.places import Part, sort_out
+from specc.collate.finding.sources import read_sources
 from specc.collate.values import Damage, ResultsInvalid, Source
 from specc_runtime.contract.fields import Damage as BadFile
 from specc_runtime.contract.launches import RunFolder, find_runs, list_launches
