@@ -32,7 +32,7 @@ from specc.collate.spent import spent
 from specc.collate.summary import summarise
 from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
 from specc.comparing.absolute import Baseline, declared
-from specc.comparing.junit import gate_cases, junit
+from specc.comparing.junit import junit, limit_cases
 from specc.comparing.series import series
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
@@ -93,8 +93,8 @@ def collate_data(
         written += export.write_rows(out / "tables", "slurm", said)
     written.append(export.write_json(out / "summary.json", summary))
     written.extend(_write_results(out, summary))
-    if summary["gates"]:
-        text = junit(gate_cases(summary["gates"]), name=str(summary["name"]))
+    if limits := limit_cases(summary):
+        text = junit(limits, name=str(summary["name"]))
         written.append(export.write_text(out / "junit.xml", text))
     written.append(export.write_sums(out, written))
     return Collated(

@@ -141,13 +141,13 @@ def _limits(summary: Mapping[str, Json]) -> list[str]:
     """Return a line for each limit. A load curve answers its objectives as a whole: level by level
     the highest loads are there to break them.
     """
-    from specc.reporting.sections.limits import asked
+    from specc.comparing.limits import answered_by_curve, judged_by_point
 
-    answers = [(one, curve) for curve in summary.get("load") or () for one in curve["slo"]]
-    lines = [f"{one['verdict']}  {one['text']}" for one in asked(summary)]
+    answers = list(answered_by_curve(summary))
+    lines = [f"{one['verdict']}  {one['text']}" for one in judged_by_point(summary)]
     if len(answers) <= _MOST_ANSWERS:
-        return [*lines, *(_answered(one, curve, summary) for one, curve in answers)]
-    met = sum(one["verdict"] == "MET" for one, _ in answers)
+        return [*lines, *(_answered(one, curve, summary) for curve, one in answers)]
+    met = sum(one["verdict"] == "MET" for _, one in answers)
     return [*lines, f"objectives: {met} of {len(answers)} answers of load curves are MET"]
 
 
