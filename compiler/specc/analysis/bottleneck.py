@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from specc.analysis import strangers
 from specc.analysis.bottleneck_table import (
@@ -137,10 +138,12 @@ def _crossing(at: Level, limits: Mapping[str, float]) -> dict[str, list[Statisti
     Without those of the whole machine's CPUs where others took much of them.
     """
     found: dict[str, list[Statistic]] = {}
+    past = {name for name, value in at.values.items() if value >= limits.get(name, inf)}
+    if not past:
+        return found
     unfit = strangers.MACHINE_WIDE if strangers.hidden(at, limits) else frozenset[str]()
     for one in STATISTICS:
-        value = at.values.get(one.name)
-        if value is not None and value >= limits[one.name] and one.name not in unfit:
+        if one.name in past and one.name not in unfit:
             found.setdefault(one.resource, []).append(one)
     return found
 
