@@ -53,7 +53,7 @@ def attribute_curve(
 
     levels: by rising load.   knee: its interval, in units of the load; None when none was found,
     the last level is then looked at and confidence is low.   limits: every statistic's and
-    symptom's limit, in its unit.
+    symptom's limit, in its unit.   why_no_knee: sentences that the answer opens with.
     """
     if len(levels) < 2:
         reason = "a load curve needs two levels to compare"
@@ -78,7 +78,7 @@ def attribute_curve(
         f"{_but(at, limits)}"
     )
     if knee is None and why_no_knee:
-        reason = f"{why_no_knee}; {reason}"
+        reason = f"{why_no_knee} {reason[0].upper()}{reason[1:]}."
     found = _undetermined([at], reason, at.missing, limits, below)
     symptom = symptoms(*(beyond or [(at, below)])[0], limits)
     return replace(found, evidence=(*symptom, *found.evidence))
