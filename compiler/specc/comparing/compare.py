@@ -215,6 +215,8 @@ def _row(
         "gated": verdict != NOT_GATED,
         "baseline": old,
         "current": new,
+        "verdict_baseline": line.baseline.verdict,
+        "verdict_current": line.current.verdict,
         "runs": [len(line.baseline.values), len(line.current.values)],
         "delta_abs": absolute,
         "delta_pct": numbers.pop("effect_pct"),

@@ -13,6 +13,7 @@ from specc.kinds.sentences import number, point, quantity
 from specc.model import Json
 from specc.reporting.forest import forest_files, plot_name
 from specc.reporting.report import render
+from specc.reporting.sections.against import doubt, refused
 from specc.resources import template_folder
 
 _WORDS = {
@@ -46,7 +47,7 @@ def comparison_page(comparison: Mapping[str, Json], plots: Mapping[str, bytes]) 
         "current": sides[1],
         "verdict": comparison["gate"] if comparison["comparable"] else "NOT COMPARABLE",
         "verdict_kind": "good" if comparison["gate"] == "PASS" else "warn",
-        "verdict_text": _WORDS[comparison["gate"]],
+        "verdict_text": refused(comparison) or _WORDS[comparison["gate"]],
         "heads": [_head(head) for head in comparison["primaries"]],
         "plots": _plots(comparison, plots),
         "gated": [_row(row) for row in gated],
@@ -81,7 +82,9 @@ def _row(row: Mapping[str, Json]) -> dict[str, str]:
         "point": point(row["axes"]),
         "metric": f"{row['label']}{statistic}",
         "baseline": quantity(row["baseline"], row["unit"]),
+        "baseline_doubt": doubt(row["verdict_baseline"]),
         "current": quantity(row["current"], row["unit"]),
+        "current_doubt": doubt(row["verdict_current"]),
         "effect": str(row["effect_text"]),
         "runs": f"{runs[0]} and {runs[1]}",
         "verdict": str(row["verdict"]),
@@ -119,6 +122,7 @@ def _method(comparison: Mapping[str, Json]) -> list[str]:
         "the cells share the rest by Holm's steps.",
         f"Intervals are two-sided at {100 * level:g} % for each comparison by itself; a FAIL needs "
         "more than an interval above the alarm where several are compared.",
+        "Beside a number stands its verdict where it is not VALID; the note tells why.",
         "A number that is CONTAMINATED, NOT_STEADY or CLIENT_LIMITED on either side never leads "
         "to PASS; one that is CONTAMINATED on the current side never to FAIL either.",
     ]

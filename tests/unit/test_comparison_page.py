@@ -1,0 +1,52 @@
+"""The documents of a comparison: what stands beside a number, and why two runs were refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from compared import LATENCY, a_cell, a_metric, a_side, a_summary, latencies, side_of, steady
+
+from specc.comparing.compare import compare_sides, not_comparable
+from specc.comparing.gate import Gate, Gated
+from specc.comparing.refusals import OtherStudy
+from specc.reporting.comparison_page import comparison_files
+
+GATE = Gate(metrics=(Gated(metric="latency_ms"),))
+NEIGHBOUR = ("CONTAMINATED", "other programs used 2.1 CPUs")
+
+
+def beside_a_neighbour() -> dict[str, Any]:
+    """Return a comparison whose current side was measured beside another program."""
+    cell = a_cell("c0001", {"size": 1}, latencies(20.0)[0], [LATENCY])
+    cell["metrics"]["latency_ms"] = a_metric(LATENCY, steady(20.0), causes=[NEIGHBOUR])
+    current = side_of(a_summary([cell]))
+    return compare_sides(a_side(latencies(10.0)), current, GATE, across=())
+
+
+def test_each_side_of_a_row_carries_its_verdict() -> None:
+    (row,) = beside_a_neighbour()["rows"]
+    assert (row["verdict_baseline"], row["verdict_current"]) == ("VALID", "CONTAMINATED")
+
+
+def test_a_verdict_stands_beside_its_number_on_both_pages() -> None:
+    files = comparison_files(beside_a_neighbour())
+    assert b"| 10 ms | 20 ms (CONTAMINATED) |" in files["comparison.md"]
+    assert b'20 ms<small class="warn">CONTAMINATED</small>' in files["comparison.html"]
+    assert files["comparison.md"].startswith(b"# INCONCLUSIVE\n")
+
+
+def test_valid_numbers_stand_alone() -> None:
+    found = compare_sides(a_side(latencies(10.0)), a_side(latencies(10.0)), GATE, across=())
+    assert b"| 10 ms | 10 ms |" in comparison_files(found)["comparison.md"]
+
+
+def test_a_page_of_two_studies_says_that_they_are_two() -> None:
+    old, new = a_side(latencies(10.0)), a_side(latencies(10.0))
+    new.summary["name"] = "storage"
+    new.summary["cells"][0].update(axes={"clients": 1}, tasks=["f" * 16])
+    with pytest.raises(OtherStudy) as caught:
+        compare_sides(old, new, GATE)
+    page = comparison_files(not_comparable(old, new, caught.value, ()))["comparison.md"].decode()
+    assert "Not comparable: they are different studies." in page
+    assert "| study | study (command over size;" in page
