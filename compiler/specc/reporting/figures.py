@@ -18,6 +18,7 @@ from specc.model import Json
 from specc.reporting import crowds, marks
 from specc.reporting.drawings import Drawing, Drawings, framed, notice, themed_svg_png
 from specc.reporting.load_figures import load_drawings
+from specc.reporting.percentile_bars import percentile_drawings
 
 _NOTICE = "Not measured: {}."
 _MOST_LETTERS = 80
@@ -27,6 +28,7 @@ def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
     """Draw the load curves and every figure of a kind's report as PNG (2x) and SVG, each once."""
     items = (
         *load_drawings(summary),
+        *percentile_drawings(summary),
         *(drawing(figure, summary) for figure in room.figures(summary)),
     )
     files: dict[str, bytes] = {}

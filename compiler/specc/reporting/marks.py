@@ -67,7 +67,7 @@ def chart(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.LayerChart:
         base = base.encode(xOffset=alt.XOffset("series:N").sort(names))
     spread = _band(base, figure, rows) if banded(figure, rows) else _bars(base, figure, rows)
     points = base.encode(
-        shape=_named(alt.Shape("series:N"), figure, names), tooltip=_tooltip(figure, rows)
+        shape=_named(alt.Shape("series:N"), figure, names), tooltip=tooltip(figure, rows)
     )
     size = _POINT if len({row["x"] for row in rows}) <= _MANY else _SMALL_POINT
     full = points.transform_filter(f"datum.verdict === '{FULL}'")
@@ -194,7 +194,8 @@ def log_ticks(least: float, most: float) -> list[float]:
     return [float(f"{tick:.3g}") for tick in ticks[first : last + 1]]
 
 
-def _tooltip(figure: Figure, rows: Rows) -> list[alt.Tooltip]:
+def tooltip(figure: Figure, rows: Rows) -> list[alt.Tooltip]:
+    """Return what a mark tells when it is pointed at."""
     import altair as alt
 
     return [
