@@ -92,6 +92,7 @@ def collate_data(
     if said := slurm_rows(made.found):
         written += export.write_rows(out / "tables", "slurm", said)
     written.append(export.write_json(out / "summary.json", summary))
+    written.append(export.write_json(out / "completeness.json", _completeness(summary)))
     written.extend(_write_results(out, summary))
     if limits := limit_cases(summary):
         text = junit(limits, name=str(summary["name"]))
@@ -100,6 +101,12 @@ def collate_data(
     return Collated(
         out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
     )
+
+
+def _completeness(summary: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what a script asks first: is all there, and what is not? Without reading a summary."""
+    about = {key: summary[key] for key in ("schema_version", "kind", "name")}
+    return {**about, **summary["completeness"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
