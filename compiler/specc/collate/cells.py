@@ -20,6 +20,8 @@ from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
 from specc.model import Json
 
+_NO_RUN: Mapping[str, Measurement] = {}
+
 
 def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
     """Group tasks by bundle lineage, run, condition and axes; keys are c0001, c0002 and so on."""
@@ -47,19 +49,18 @@ def make_cells(
         found[one.task][one.metric] = _reckonable(sampled.settled(one))
     made = []
     for cell, places in cells.items():
-        by_place = {place: tasks[place] for place in places}
-        members = list(by_place.values())
-        runs = [found[p] for p in places if tasks[p].state == "completed"]
+        members = [tasks[place] for place in places]
+        runs = [found.get(p, _NO_RUN) for p in places if tasks[p].state == "completed"]
         values = {
             metric.name: _metric_value(
-                metric, [run.get(metric.name) for run in runs], by_place, sampled
+                metric, [run.get(metric.name) for run in runs], tasks, members, sampled
             )
             for metric in metrics
         }
-        present = [v for v in values.values() if v["value"] is not None]
-        main = present[0] if present else _nothing(members)
+        present = (value for value in values.values() if value["value"] is not None)
+        main = next(present, None) or _nothing(members)
         first = members[0]
-        states: dict[str, int] = {s: sum(m.state == s for m in members) for s in map(str, STATES)}
+        states = [member.state for member in members]
         made.append(
             {
                 "cell": cell,
@@ -69,7 +70,10 @@ def make_cells(
                 "condition_id": first.condition_id,
                 "axes": dict(first.axes),
                 "settings": first.settings,
-                "repetitions": {"expected": len(members), **states},
+                "repetitions": {
+                    "expected": len(members),
+                    **{state: states.count(state) for state in STATES},
+                },
                 "tasks": [m.task_id for m in members],
                 "cured": [
                     {"task_id": m.task_id, **m.cure}
@@ -93,19 +97,19 @@ def _reckonable(one: Measurement) -> Measurement:
 def _metric_value(
     metric: Metric,
     runs: Sequence[Measurement | None],
-    by_place: Mapping[int, TaskResult],
+    tasks: Sequence[TaskResult],
+    members: Sequence[TaskResult],
     sampled: Sampled,
 ) -> dict[str, Json]:
-    """Return one metric of one point. by_place: the tasks of all its repetitions."""
-    members = list(by_place.values())
+    """Return one metric of one point. members: the tasks of all its repetitions."""
     present = [r for r in runs if r is not None and r.value is not None]
     run_values = [r.value for r in present if r.value is not None]
     interval = over_runs(run_values)
     reason = _why_missing(runs, members) if len(present) < len(runs) or not present else None
     if present and reason is not None:
         reason = f"{len(runs) - len(present)} of {len(runs)} repetitions have no value: {reason}"
-    tasks = [run.task for run in present]
-    samples = [one for task in tasks if (one := sampled.run(task, metric.name)) is not None]
+    places = [run.task for run in present]
+    samples = [one for place in places if (one := sampled.run(place, metric.name)) is not None]
     found = judge(present, interval, samples, reason)
     return {
         "value": interval.centre,
@@ -119,12 +123,12 @@ def _metric_value(
         "interval_reason": interval.reason,
         "n": interval.runs,
         "run_values": run_values,
-        "run_repetitions": [by_place[task].repetition for task in tasks],
+        "run_repetitions": [tasks[place].repetition for place in places],
         "verdict": found.verdict,
         "verdict_reason": found.reason,
         "verdict_causes": found.as_json(),
-        "distribution": _distribution(metric.name, tasks, sampled),
-        "statistics": statistics(metric.name, tasks, sampled),
+        "distribution": _distribution(metric.name, places, sampled) if samples else None,
+        "statistics": statistics(metric.name, places, sampled) if samples else None,
     }
 
 

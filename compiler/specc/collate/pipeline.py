@@ -19,7 +19,7 @@ from specc.collate.evidence.efficiency import efficiency
 from specc.collate.evidence.hardware import read_samples
 from specc.collate.evidence.sharing import with_company
 from specc.collate.evidence.surroundings import surroundings
-from specc.collate.finding.attempts import all_attempts, attempt_table
+from specc.collate.finding.attempts import TaskAttempt, all_attempts, attempt_table
 from specc.collate.finding.complete import complete
 from specc.collate.finding.duplicates import compare_duplicates
 from specc.collate.finding.read import Found, read
@@ -132,11 +132,13 @@ def analyse(
     """Read bundles and results, and return all that is known of them. Raises ResultsInvalid."""
     progress("reading")
     found = read(paths, complaint=cache.check)
-    study = _study(found, cache)
+    attempts = all_attempts(found)
+    study = _study(found, attempts, cache)
     while not cache.hashes_fit():
         # now it is known whose rows don't count
         found = read(paths, complaint=cache.check)
-        study = _study(found, cache)
+        attempts = all_attempts(found)
+        study = _study(found, attempts, cache)
     cache.save()
     room = Computed(tables_room(study.kind), study, cache)
     frames = room.frames(study.records.all())
@@ -147,7 +149,7 @@ def analyse(
     held = with_company(contaminated(study.tasks, windows, samples, study.launches), study)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
-    summary["spent"] = spent(found, all_attempts(found))
+    summary["spent"] = spent(found, attempts)
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
@@ -185,7 +187,7 @@ def settle(
     return tasks, records, damage
 
 
-def _study(found: Found, cache: Cache) -> Study:
+def _study(found: Found, attempts: Sequence[TaskAttempt], cache: Cache) -> Study:
     tasks, records, damage = settle(found, cache)
     kind = str(found.sources[0].manifest["kind"])
     tasks, differing = compare_duplicates(tasks, found, tables_room(kind))
@@ -206,7 +208,7 @@ def _study(found: Found, cache: Cache) -> Study:
         sources=found.sources,
         tasks=tasks,
         records=records,
-        attempts=attempt_table(all_attempts(found), tasks),
+        attempts=attempt_table(attempts, tasks),
         launches=launches,
         damage=(*found.damage, *damage, *differing),
         torn_lines=sum(state.torn_bytes > 0 for state in states),
