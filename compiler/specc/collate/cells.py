@@ -60,7 +60,8 @@ def make_cells(
         present = (value for value in values.values() if value["value"] is not None)
         main = next(present, None) or _nothing(members)
         first = members[0]
-        states = [member.state for member in members]
+        seen = [member.state for member in members]
+        states: dict[str, int] = {state: seen.count(state) for state in STATES}
         made.append(
             {
                 "cell": cell,
@@ -70,10 +71,7 @@ def make_cells(
                 "condition_id": first.condition_id,
                 "axes": dict(first.axes),
                 "settings": first.settings,
-                "repetitions": {
-                    "expected": len(members),
-                    **{state: states.count(state) for state in STATES},
-                },
+                "repetitions": {"expected": len(members), **states},
                 "tasks": [m.task_id for m in members],
                 "cured": [
                     {"task_id": m.task_id, **m.cure}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -38,8 +38,13 @@ def write_bytes(path: Path, data: bytes) -> Path:
 
 
 def write_json(path: Path, value: Json) -> Path:
-    """Write one JSON object; see `json_text`."""
-    return write_text(path, json_text(value))
+    """Write one JSON object, a part at a time; see `json_text`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb", buffering=1 << 20) as file:
+        file.writelines(text.encode() for text in _json_parts(value))
+    part.replace(path)
+    return path
 
 
 def json_text(value: Json) -> str:
@@ -47,15 +52,22 @@ def json_text(value: Json) -> str:
 
     Ten thousand cells indented to their depths would take seconds. Raises ValueError for NaN.
     """
+    return "".join(_json_parts(value))
+
+
+def _json_parts(value: Json) -> Iterator[str]:
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
-    fields = (f"{encode(name)}: {_lines(part, encode)}" for name, part in value.items())
-    return "{\n" + ",\n".join(fields) + "\n}\n"
-
-
-def _lines(value: Json, encode: Callable[[Json], str]) -> str:
-    if isinstance(value, list) and value:
-        return "[\n  " + ",\n  ".join(map(encode, value)) + "\n]"
-    return encode(value)
+    before = "{\n"
+    for name, part in value.items():
+        yield f"{before}{encode(name)}: "
+        before = ",\n"
+        if isinstance(part, list) and part:
+            yield f"[\n  {encode(part[0])}"
+            yield from (f",\n  {encode(item)}" for item in part[1:])
+            yield "\n]"
+        else:
+            yield encode(part)
+    yield f"{'' if value else before}\n}}\n"
 
 
 def write_tables(
@@ -147,16 +159,14 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
     numbers = ("value", "low", "high", "level")
     texts = ("reason", "unit", "better", "interval_method", "verdict", "verdict_reason")
     spread = ("samples", "effective_samples", "avg", "min", "p50", "p90", "p95", "p99", "max")
-    rows = [
-        {
-            "cell": cell["cell"],
-            "metric": name,
-            **{key: metric[key] for key in (*numbers, "n", *texts)},
-            **{key: (metric["distribution"] or {}).get(key) for key in spread},
-        }
-        for cell in cells
-        for name, metric in cell["metrics"].items()
-    ]
+    metrics = [metric for cell in cells for metric in cell["metrics"].values()]
+    spreads = [metric["distribution"] or {} for metric in metrics]
+    columns = {
+        "cell": [cell["cell"] for cell in cells for _ in cell["metrics"]],
+        "metric": [name for cell in cells for name in cell["metrics"]],
+        **{key: [metric[key] for metric in metrics] for key in (*numbers, "n", *texts)},
+        **{key: [one.get(key) for one in spreads] for key in spread},
+    }
     schema = {
         **dict.fromkeys(("cell", "metric"), pl.String()),
         **dict.fromkeys(numbers, pl.Float64()),
@@ -167,7 +177,7 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
     axes = [name for name in tasks.columns if name.startswith("axis_")]
     keys = tasks.select("cell", "bundle_id", "run_id", "condition_id", *axes)
     keys = keys.unique("cell", keep="first", maintain_order=True)
-    return keys.join(pl.DataFrame(rows, schema=schema), on="cell", maintain_order="left_right")
+    return keys.join(pl.DataFrame(columns, schema=schema), on="cell", maintain_order="left_right")
 
 
 def _axis(name: str, values: list[Json]) -> pl.Series:
