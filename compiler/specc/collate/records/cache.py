@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 from specc.model import Json
 from specc_runtime.contract.segments import Segment, SegmentFiles
 
-VERSION = 1
+VERSION = 2
 """Raised when what stands in the cache comes to mean something else."""
 _WORTH = 1 << 20
 """Smaller segments are hashed again sooner than they are looked up."""

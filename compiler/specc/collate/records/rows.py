@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import polars as pl
 
@@ -210,10 +210,13 @@ class _Reader:
             for type_, frame in ((None, parsed.rest), *parsed.bulk.items()):
                 if not frame.is_empty():
                     name = f"{number:05d}-{type_ or 'rest'}.parquet"
-                    frame.write_parquet(folder / name, compression="uncompressed")
                     present = frame["segment"].unique(maintain_order=True).to_list()
+                    alike = _alike(frame)
+                    frame.drop(alike).write_parquet(
+                        folder / name, compression="uncompressed", statistics=False
+                    )
                     said = {"type": type_, "rows": frame.height, "segments": present}
-                    parts.append({"file": name, **said})
+                    parts.append({"file": name, **said, "alike": alike})
             return parts
 
         wrong: dict[int, str] = {}
@@ -225,7 +228,12 @@ class _Reader:
         segments = [int(number) for number in said["segments"]]
         owners = [batch.stretches[number] for number in segments]
         frame = pl.scan_parquet(folder / said["file"])
-        known: dict[str, pl.Expr] = {"task": _told(segments, [one.place for one in owners])}
+        known: dict[str, pl.Expr] = {
+            name: pl.lit(value, dtype=self._schema[name])
+            for name, value in said["alike"].items()
+            if name in self._schema
+        }
+        known["task"] = _told(segments, [one.place for one in owners])
         if said["type"] is not None:
             own = {"type", "task_id", *self._bulk[said["type"]]}
             known["type"] = pl.lit(said["type"])
@@ -258,6 +266,19 @@ class _Reader:
         return joined.with_columns(
             pl.when(attempts).then(both).otherwise("neighbours").alias("neighbours")
         ).drop("_beside")
+
+
+def _alike(frame: pl.DataFrame) -> dict[str, int | None]:
+    """Return the columns of which all rows have the same number or none; one at least is left."""
+    found: dict[str, int | None] = {}
+    for column in frame:
+        if column.null_count() == frame.height:
+            found[column.name] = None
+        elif column.dtype == pl.Int64 and not column.has_nulls() and column.min() == column.max():
+            found[column.name] = cast(int, column[0])
+    if len(found) == frame.width:
+        found.popitem()
+    return found
 
 
 def _told(segments: Sequence[int], values: Sequence[Any]) -> pl.Expr:
