@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from specc.bundle_folders import run_folder
 from specc.commands.compare import Across, GateFile, given_baseline, judged
 from specc.commands.console import Answer, bars, steps, verb
 from specc.commands.outside import outside
@@ -41,12 +42,13 @@ def collate(
 ) -> Answer:
     """Turn what runs have written into tables, plots and a report.
 
-    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
-    be several. Exits 1 where a gate of the spec
-    or of --gate says FAIL, 5 where one is INCONCLUSIVE.
+    PATH is a bundle or a results folder (all runs), or BUNDLE:r1 or BUNDLE/results/r1 (that run
+    alone); there may be several. Exits 1 where a gate of the spec or of --gate says FAIL, 5 where
+    one is INCONCLUSIVE.
     """
     from specc.collate.pipeline import collate as collate_paths
 
+    paths = [run_folder(path) for path in paths]
     folder = outside(out or Path(f"{paths[0].resolve().name}-report"))
     with steps() as progress:
         held = given_baseline(baseline, gate, across, current=paths[0], progress=progress)
@@ -78,13 +80,14 @@ def export(
 ) -> Answer:
     """Write results for other programs: data set, Prometheus, JUnit, RO-Crate.
 
-    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
-    be several. Exit code 1: a value that is not 0
-    would be 0.000000 in the CSV, which was not written; the Parquet file beside it has every digit.
+    PATH is a bundle or a results folder (all runs), or BUNDLE:r1 or BUNDLE/results/r1 (that run
+    alone); there may be several. Exit code 1: a value that is not 0 would be 0.000000 in the CSV,
+    which was not written; the Parquet file beside it has every digit.
     """
     from specc.exporting.pipeline import export as export_paths
     from specc.exporting.pipeline import read_formats
 
+    paths = [run_folder(path) for path in paths]
     wanted = read_formats(formats)
     outside(out)
     with steps() as progress:
@@ -133,7 +136,8 @@ def rerun(
 ) -> Answer:
     """Compile the bundle of what failed or is missing, cured.
 
-    RESULTS are bundles with results, or results and their bundles. Exactly the failed, missing and
+    RESULTS are bundles with results, or results and their bundles; BUNDLE:r1 is that run alone.
+    Exactly the failed, missing and
     invalid tasks go in, under the same ids; each gets what on_failure says for its cause. The
     bundle borrows wheels and inputs from the one that it continues.
     """
@@ -142,7 +146,7 @@ def rerun(
     from specc.rerun.pipeline import rerun as compile_rerun
 
     wanted = Wanted(
-        results=results,
+        results=[run_folder(path) for path in results],
         run_id=run,
         out=out,
         full=full,

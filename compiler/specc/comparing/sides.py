@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from specc.bundle_folders import named_run
 from specc.collate.pipeline import analyse
 from specc.collate.records.cache import Cache
 from specc.collate.values import ResultsInvalid
@@ -43,10 +44,7 @@ def read_side(named: str, *, progress: Callable[[str], None] = lambda _: None) -
 
     Raises SideUnclear when several runs could be meant, ResultsInvalid when there is none.
     """
-    path, run_id = Path(named), None
-    if not path.exists() and ":" in named:
-        before, _, run_id = named.rpartition(":")
-        path = Path(before)
+    path, run_id = named_run(Path(named))
     stored = path / SUMMARY
     if stored.is_file():
         summary = _stored(stored)
