@@ -23,6 +23,7 @@ from specc.analysis.bottleneck_table import (
 from specc.analysis.bottleneck_words import (
     Attribution,
     Level,
+    closing,
     common_gaps,
     compared,
     disturbances,
@@ -73,10 +74,7 @@ def attribute_curve(
         if _queues(at, below, limits):
             return _named({"service": []}, at, below, limits, knee is not None)
     at, below = steps[-1]
-    reason = (
-        f"no measured resource reached its limit at {at.name} that was below it at {below.name}"
-        f"{_but(at, limits)}"
-    )
+    reason = _nothing_new(at, below, limits)
     if knee is None and why_no_knee:
         reason = f"{why_no_knee} {reason[0].upper()}{reason[1:]}."
     found = _undetermined([at], reason, at.missing, limits, below)
@@ -268,12 +266,13 @@ def _point_group(
     )
 
 
-def _but(at: Level, limits: Mapping[str, float]) -> str:
-    """Say what is at its limit all the same, but not newly, and what was not measured."""
+def _nothing_new(at: Level, below: Level, limits: Mapping[str, float]) -> str:
+    """Say that no limit was reached newly, which ones were before, and what was not measured."""
+    text = f"no measured resource reached its limit at {at.name} that was below it at {below.name}"
     high = [RESOURCES[name][1] for name in _strongest(_crossing(at, limits)) if name != "service"]
-    text = f"; at its limit at both: {', '.join(high)}" if high else ""
-    others = strangers.words([at], limits)
-    return text + (f"; {others}" if others else "") + not_known(unmeasured(at))
+    text += f"; at its limit at both: {', '.join(high)}" if high else ""
+    theirs = strangers.words([at], limits)
+    return text + (f"; {theirs}" if theirs else "") + not_known(unmeasured(at))
 
 
 def _undetermined(
@@ -285,11 +284,8 @@ def _undetermined(
 ) -> Attribution:
     missing = gaps(unseen)
     evidence = list(others({}, members, limits, below))
-    gap = missing[0].partition(": ") if missing else ("", "", "")
-    count = len(gap[0].split(", "))
-    told = f"Close the gap in the evidence ({count} statistic{'s' * (count > 1)}): {gap[2]}."
     of_curve = any(one.level is not None for one in members)
-    next_actions = [told if missing else NOTHING_MISSING if of_curve else NOTHING_MISSING_AT_POINTS]
+    next_actions = [closing(missing, NOTHING_MISSING if of_curve else NOTHING_MISSING_AT_POINTS)]
     if held := [one for one in members if strangers.hidden(one, limits)]:
         evidence.append(ranged(OWN, held, limits))
         next_actions.insert(0, strangers.ACTION)

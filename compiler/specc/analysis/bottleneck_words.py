@@ -189,3 +189,12 @@ def gaps(missing: Mapping[str, str]) -> tuple[str, ...]:
 def figure(value: float) -> str:
     """Write a number with three digits; whole thousands in full."""
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
+def closing(missing: Sequence[str], otherwise: str) -> str:
+    """Word the next action where nothing was shown: to measure what `gaps` told of first."""
+    if not missing:
+        return otherwise
+    names, _, reason = missing[0].partition(": ")
+    count = len(names.split(", "))
+    return f"Close the gap in the evidence ({count} statistic{'s' * (count > 1)}): {reason}."
