@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 _WIDTH = 0.49
 """Of a letter, in parts of the size of type: over English text Arial's is about 0.44."""
@@ -87,7 +88,7 @@ def kept(
     """
     for count in range(len(texts), 0, -1):
         chosen = list(texts[:count])
-        size = largest(lambda s, chosen=chosen: height(chosen, width, s), room, sizes)  # type: ignore[misc]
+        size = largest(partial(height, chosen, width), room, sizes)
         if size is not None:
             return chosen, size, len(texts) - count
     if not texts:
