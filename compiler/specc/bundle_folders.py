@@ -30,6 +30,18 @@ def bundles_at(paths: Iterable[Path]) -> Iterator[Path]:
                 yield path if folder == start else folder
 
 
+def report_folder(path: Path) -> Path:
+    """Return where `specc collate PATH` writes to, unless told: NAME-report in this folder."""
+    return Path(f"{path.resolve().name}-report")
+
+
+def report_folders(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield where an earlier collate of these paths, or of their whole bundles, has written to."""
+    for path in paths:
+        yield report_folder(path)
+        yield from map(report_folder, bundles_at([path]))
+
+
 def named_run(named: Path) -> tuple[Path, str | None]:
     """Split FOLDER:RUN, which names one run of a bundle; None for the run where none is named.
 

@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
-from specc.bundle_folders import run_folder
-from specc.commands.compare import Across, GateFile, given_baseline, judged
+from specc.bundle_folders import report_folder, run_folder
+from specc.commands.compare import (
+    Across,
+    GateFile,
+    Reports,
+    earlier,
+    given_baseline,
+    judged,
+)
 from specc.commands.console import Answer, bars, steps, verb
 from specc.commands.outside import outside
 from specc.model import Json
@@ -49,7 +56,7 @@ def collate(
     from specc.collate.pipeline import collate as collate_paths
 
     paths = [run_folder(path) for path in paths]
-    folder = outside(out or Path(f"{paths[0].resolve().name}-report"))
+    folder = outside(out or report_folder(paths[0]))
     with steps() as progress:
         held = given_baseline(baseline, gate, across, current=paths[0], progress=progress)
         made = collate_paths(paths, folder, rehash=rehash, baseline=held, progress=progress)
@@ -77,6 +84,7 @@ def export(
         str,
         typer.Option("--format", metavar="NAME,…", help="dataset, prometheus, junit, ro-crate."),
     ] = "all",
+    report: Reports = None,
 ) -> Answer:
     """Write results for other programs: data set, Prometheus, JUnit, RO-Crate.
 
@@ -91,7 +99,8 @@ def export(
     wanted = read_formats(formats)
     outside(out)
     with steps() as progress:
-        made = export_paths(paths, out, wanted, progress=progress)
+        reports = earlier(paths, report)
+        made = export_paths(paths, out, wanted, reports=reports, progress=progress)
     refused = made.refused
     note = "" if refused is None else f"specc: no CSV: {refused}\n  hint: {refused.hint}"
     return Answer(
