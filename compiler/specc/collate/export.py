@@ -5,15 +5,15 @@ Every file is written to a temporary name and moved, so that a reader never sees
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from specc.collate.records.cache import Cache
+from specc.collate.records.cache import Cache, sha256_of
 from specc.collate.records.long_tables import Long
+from specc.collate.rooms import tables_room
 from specc.collate.values import Study, TaskResult
 from specc.model import Json
 
@@ -94,11 +94,11 @@ def write_tables(
         flat = _flat(table)
         written.append(_write_table(folder / f"{name}.parquet", flat))
         written.append(_write_table(folder / f"{name}.csv", flat))
-    long = Long(folder, keys, study.records.key, cache)
-    without_csv = {
-        name: long.write(name, one) for name, one in frames.items() if name not in tables
-    }
-    return [*written, *long.written], without_csv
+    without_csv = {name: n for name, n in rows.items() if name not in tables}
+    if without_csv:
+        long = Long(folder, keys, tables_room(study.kind), study.records, cache)
+        written += [long.write(name, n) for name, n in without_csv.items()]
+    return written, without_csv
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Json]]) -> list[Path]:
@@ -161,11 +161,12 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
     spread = ("samples", "effective_samples", "avg", "min", "p50", "p90", "p95", "p99", "max")
     metrics = [metric for cell in cells for metric in cell["metrics"].values()]
     spreads = [metric["distribution"] or {} for metric in metrics]
+    none: list[None] = [None] * len(metrics)
     columns = {
         "cell": [cell["cell"] for cell in cells for _ in cell["metrics"]],
         "metric": [name for cell in cells for name in cell["metrics"]],
         **{key: [metric[key] for metric in metrics] for key in (*numbers, "n", *texts)},
-        **{key: [one.get(key) for one in spreads] for key in spread},
+        **{key: [one.get(key) for one in spreads] if any(spreads) else none for key in spread},
     }
     schema = {
         **dict.fromkeys(("cell", "metric"), pl.String()),
@@ -231,14 +232,14 @@ def remove_stale(out: Path, before: Mapping[str, str], written: Iterable[Path]) 
         file = out / name
         if not file.resolve().is_relative_to(out.resolve()) or not file.is_file():
             continue
-        if hashlib.sha256(file.read_bytes()).hexdigest() == before[name]:
+        if sha256_of(file) == before[name]:
             file.unlink()
 
 
 def write_sums(out: Path, files: Iterable[Path]) -> Path:
     """Write SHA256SUMS over the files given, as `sha256sum -c` reads it."""
     lines = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(out).as_posix()}\n"
+        f"{sha256_of(file)}  {file.relative_to(out).as_posix()}\n"
         for file in sorted(set(files), key=lambda f: f.relative_to(out).as_posix())
     ]
     return write_text(out / SUMS, "".join(lines))
