@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from specc.collate import export
+from specc.collate.cells import cell_members
 from specc.collate.curves.load import load_curves
 from specc.collate.evidence.bottleneck import bottlenecks
 from specc.collate.evidence.contamination import contaminated
@@ -147,7 +148,8 @@ def analyse(
     progress("analysing")
     windows = tuple(room.windows(frames))
     held = with_company(contaminated(study.tasks, windows, samples, study.launches), study)
-    summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
+    members = cell_members(study.tasks)
+    summary = {**summarise(study, room, frames, held, members), **sizing(found, samples)}
     summary.update(surroundings(found))
     summary["spent"] = spent(found, attempts)
     summary["not_written"] = not_written(summary)
@@ -155,8 +157,8 @@ def analyse(
     summary["load"] = load_curves(summary, analysis)
     summary["series"] = series(summary)
     summary.update(declared(summary, analysis, baseline))
-    summary.update(bottlenecks(summary, study, windows, samples, slurm_rows(found)))
-    summary.update(efficiency(summary, study, windows, samples))
+    summary.update(bottlenecks(summary, study, members, windows, samples, slurm=slurm_rows(found)))
+    summary.update(efficiency(summary, study, members, windows, samples))
     rows = room.rows(frames)
     room.save()
     return Analysed(found=found, study=study, frames=frames, rows=rows, summary=summary)

@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 from specc.analysis.bottleneck import attribute_curve, attribute_points
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.analysis.bottleneck_words import Attribution, Level
-from specc.collate.cells import cell_members
 from specc.collate.evidence.hardware import Samples
 from specc.collate.evidence.resource_use import SAMPLED, Use, of_cell, use_of
 from specc.collate.evidence.stretches import launch_name
@@ -32,17 +31,19 @@ _BY_METRIC = "no metric gives it; analysis.bottleneck.metrics can name one"
 def bottlenecks(
     summary: Mapping[str, Json],
     study: Study,
+    members: Mapping[str, Sequence[int]],
     windows: Iterable[Window],
     samples: Mapping[tuple[str, str], Samples],
+    *,
     slurm: Sequence[Mapping[str, Json]],
 ) -> dict[str, Json]:
     """Return `load`, each curve with its `bottleneck`, and `bottleneck` of all other points.
 
-    summary: with `cells` and `load`.   windows: of the kind's room.   slurm: of `slurm_rows`.
+    summary: with `cells` and `load`.   members: of `cell_members`.
+    windows: of the kind's room.   slurm: of `slurm_rows`.
     """
     settings = _settings(study)
     limits, metrics = settings["thresholds"], settings["metrics"]
-    members = cell_members(study.tasks)
     uses = _with_slurm(_uses(study, members, windows, samples), study.tasks, members, slurm)
     cells = {cell["cell"]: cell for cell in summary["cells"]}
     present = {metric for cell in cells.values() for metric in cell["metrics"]}
