@@ -50,3 +50,9 @@ def test_a_page_of_two_studies_says_that_they_are_two() -> None:
     page = comparison_files(not_comparable(old, new, caught.value, ()))["comparison.md"].decode()
     assert "Not comparable: they are different studies." in page
     assert "| study | study (command over size;" in page
+
+
+def test_one_comparison_is_no_family() -> None:
+    page = comparison_files(beside_a_neighbour())["comparison.md"].decode()
+    assert "- If nothing became worse, the chance of a FAIL is at most 2.5 %.\n" in page
+    assert "one family" not in page

@@ -108,8 +108,14 @@ def _plots(comparison: Mapping[str, Json], plots: Mapping[str, bytes]) -> list[d
 def _method(comparison: Mapping[str, Json]) -> list[str]:
     if not comparison["comparable"] or comparison["primary"] is None:
         return []
-    level = comparison["family_level"]
+    level, count = comparison["family_level"], comparison["comparisons"]
     alpha = number(100 * (1 - level) / 2)
+    family = (
+        f"{count} comparisons are one family: if nothing became worse, the chance that any of them "
+        f"says FAIL is at most {alpha} %. The mean has four fifths of it, the cells share the rest "
+        "by Holm's steps."
+    )
+    alone = f"If nothing became worse, the chance of a FAIL is at most {alpha} %."
     return [
         "The unit of replication is the run: one value for each repetition of each cell, compared "
         "by Welch's t test, on logarithms where all values are above 0, as percentage points where "
@@ -117,9 +123,7 @@ def _method(comparison: Mapping[str, Json]) -> list[str]:
         "The headline is the mean over cells (of ratios the geometric one), each cell counting the "
         "same. Where repetitions line up, each repetition's mean is one value, so that a slow "
         "repetition counts once.",
-        f"{comparison['comparisons']} comparisons are one family: if nothing became worse, the "
-        f"chance that any of them says FAIL is at most {alpha} %. The mean has four fifths of it, "
-        "the cells share the rest by Holm's steps.",
+        family if count > 1 else alone,
         f"Intervals are two-sided at {100 * level:g} % for each comparison by itself; a FAIL needs "
         "more than an interval above the alarm where several are compared.",
         "Beside a number stands its verdict where it is not VALID; the note tells why.",
