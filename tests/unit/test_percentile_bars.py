@@ -64,7 +64,7 @@ def test_what_only_all_repetitions_together_have_is_pale_and_without_interval() 
 def test_levels_that_are_not_sound_are_named() -> None:
     summary = a_load_summary("plateau")
     summary["load"][0]["points"][1]["verdict"] = "CONTAMINATED"
-    assert bars(summary).document["title"]["subtitle"] == ["Read with care: CONTAMINATED at 2."]
+    assert bars(summary).document["title"]["subtitle"] == ["Read with care: CONTAMINATED at 2"]
 
 
 @pytest.mark.parametrize("latency", [LATENCY, None])

@@ -61,7 +61,8 @@ def _drawing(curve: Mapping[str, Json], summary: Mapping[str, Json]) -> Drawing 
         scale=scale,
         spread="bars",
     )
-    document = _document(figure, rows, care([(p["level"], p["verdict"]) for p in _held(levels)]))
+    warning = care([(one["level"], one["verdict"]) for one in levels if doubted(one["verdict"])])
+    document = _document(figure, rows, warning.removesuffix("."))
     return Drawing(
         figure=figure,
         document=document,
@@ -77,10 +78,6 @@ def _spread(points: Sequence[Mapping[str, Json]]) -> list[Mapping[str, Json]]:
         return list(points)
     last = len(points) - 1
     return [points[round(place * last / (MOST_LEVELS - 1))] for place in range(MOST_LEVELS)]
-
-
-def _held(levels: Sequence[Mapping[str, Json]]) -> list[Mapping[str, Json]]:
-    return [level for level in levels if doubted(level["verdict"])]
 
 
 def _bars(level: Mapping[str, Json], metric: Mapping[str, Json] | None, scale: float) -> list[_Row]:
