@@ -102,9 +102,23 @@ def kept(
 def kept_rows(
     rows: Rows, widths: Sequence[float], room: float, sizes: Sequence[float]
 ) -> tuple[Rows, float]:
-    """Return the head and as many rows as fit, and their size of type."""
+    """Return the head and as many rows as fit, and their size of type.
+
+    A smaller size is taken where it keeps words whole that a larger one would break.
+    """
     for count in range(len(rows), 1, -1):
-        for size in sizes:
-            if table_height(rows[:count], widths, size) <= room:
-                return rows[:count], size
+        chosen = rows[:count]
+        fit = [size for size in sizes if table_height(chosen, widths, size) <= room]
+        if fit:
+            whole = (size for size in fit if _keeps_words(chosen, widths, size))
+            return chosen, next(whole, fit[0])
     return rows[:2], sizes[-1]
+
+
+def _keeps_words(rows: Rows, widths: Sequence[float], size: float) -> bool:
+    return all(
+        lines(word, width, size) == 1
+        for row in rows
+        for text, width in zip(row, widths, strict=True)
+        for word in text.split()
+    )
