@@ -56,3 +56,11 @@ def test_one_comparison_is_no_family() -> None:
     page = comparison_files(beside_a_neighbour())["comparison.md"].decode()
     assert "- If nothing became worse, the chance of a FAIL is at most 2.5 %.\n" in page
     assert "one family" not in page
+
+
+def test_what_was_held_against_several_runs_is_told_once() -> None:
+    cell = a_cell("c0001", {"size": 1}, latencies(20.0)[0], [LATENCY])
+    causes = [("CONTAMINATED", f"other programs used {cpus} CPUs") for cpus in ("2.1", "3.4")]
+    cell["metrics"]["latency_ms"] = a_metric(LATENCY, steady(20.0), causes=causes)
+    found = compare_sides(a_side(latencies(10.0)), side_of(a_summary([cell])), GATE)
+    assert found["rows"][0]["note"] == "current CONTAMINATED: other programs used 2.1 to 3.4 CPUs"

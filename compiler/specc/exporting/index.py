@@ -164,7 +164,7 @@ def markdown(found: Sequence[Entry], *, beside: Path) -> str:
     lines = [
         "# Index of studies",
         "",
-        "One row for each bundle, the earliest run first.",
+        "One row for each bundle in each report, the earliest run first.",
         "",
         f"| {' | '.join(_HEADS)} |",
         f"|{'---|' * len(_HEADS)}",
