@@ -161,6 +161,8 @@ def reproducibility(sources: Sequence[Source], runs: Sequence[Mapping[str, Json]
     They start from the bundle, whose id says what it holds; where it was compiled is no matter.
     """
     commands = []
+    if any(run["run_id"] for run in runs):
+        commands.append("# in bundles without results; beside these, name a run anew: SPECC_RUN=…")
     for source in parents_first(sources):
         bundle = source.bundle_id
         commands.append(f"# {bundle}: sha256 of manifest.json {source.manifest_sha256}")
