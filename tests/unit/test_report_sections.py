@@ -262,6 +262,20 @@ def test_reproducibility_has_the_names_that_programs_look_for() -> None:
     assert (found["recipe_sha256"], found["image"], found["node"]) == (None, None, [])
 
 
+def test_the_image_of_a_container_stands_in_the_reproduction_with_its_digest() -> None:
+    image = {"mode": "container", "image": "images/box.sif", "image_digest": "sha256:0a1b"}
+    bundle = {
+        **{"bundle_id": "b-000000000000", "manifest_sha256": "0" * 64, "specc_version": "0.1.0"},
+        "environments": {"box": {**image, "lock_sha256": None}, "default": {"mode": "inherit"}},
+    }
+    summary = {**a_load_summary("plateau"), "bundles": [bundle]}
+    assert again.document(summary)["image"] == "sha256:0a1b"
+    terms = again.section(summary)["bundles"][0]["terms"]
+    assert {"term": "Environment box", "text": "container, image images/box.sif (sha256:0a1b)"} in (
+        terms
+    )
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -31,7 +31,11 @@ def bundle_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
             "spec_text": source.compile_info.get("spec_text"),
             "shapes": source.manifest["shapes"],
             "environments": {
-                name: {key: one.get(key) for key in ("mode", "python", "pinned", "lock_sha256")}
+                name: {
+                    **{key: one.get(key) for key in ("mode", "python", "pinned", "lock_sha256")},
+                    "image": one.get("image"),
+                    "image_digest": one.get("digest") or one.get("sha256"),
+                }
                 for name, one in source.manifest["environments"].items()
             },
         }
