@@ -53,12 +53,12 @@ def test_each_bar_is_the_centre_over_repetitions_with_its_interval() -> None:
     assert (second["series"], second["value"]) == ("p90", 20)
 
 
-def test_what_only_all_repetitions_together_have_is_pale_and_without_interval() -> None:
+def test_what_only_all_repetitions_together_have_is_faint_and_without_interval() -> None:
     drawing = bars(a_load_summary("plateau"))
     assert {row["series"] for row in rows(drawing) if row["spread"] == "pooled"} == {
         *("p50", "p90", "p95"),
     }
-    assert "Pale: pooled over the repetitions" in drawing.caption
+    assert "Faint: pooled over the repetitions" in drawing.caption
 
 
 def test_levels_that_are_not_sound_are_named() -> None:

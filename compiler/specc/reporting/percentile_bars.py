@@ -160,7 +160,7 @@ def _caption(rows: Sequence[Mapping[str, Json]], *, shown: int, of: int) -> str:
     parts = ["Bars: centre of each repetition's percentile. Lines: 95 % interval over them."]
     if any(row["spread"] == _POOLED for row in rows):
         parts.append(
-            "Pale: pooled over the repetitions, which are too short for one each; no interval."
+            "Faint: pooled over the repetitions, which are too short for one each; no interval."
         )
     if len({row["x"] for row in rows}) * len(NAMES) > len(rows):
         parts.append("A bar that is not there has too few samples.")
