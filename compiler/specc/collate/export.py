@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +20,8 @@ from specc.model import Json
 
 SUMS = "SHA256SUMS"
 _SORTED = json.JSONEncoder(sort_keys=True).encode
+_HOLE = "\ue000metrics\ue000"
+"""Stands where a text is put in; what holds it of its own accord is written in one piece."""
 CSV_ROWS = 1_000_000
 """Longer tables are written as Parquet only: no spreadsheet takes more rows."""
 
@@ -37,12 +40,16 @@ def write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-def write_json(path: Path, value: Json) -> Path:
-    """Write one JSON object, a part at a time; see `json_text`."""
+def write_json(path: Path, value: Json, shared: dict[int, str] | None = None) -> Path:
+    """Write one JSON object, a part at a time; see `json_text`.
+
+    shared: what is known of `metrics` that items of several documents have in common, by the ids of
+    these; it grows. They must live as long as it does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with part.open("wb", buffering=1 << 20) as file:
-        file.writelines(text.encode() for text in _json_parts(value))
+        file.writelines(text.encode() for text in _json_parts(value, shared))
     part.replace(path)
     return path
 
@@ -55,15 +62,27 @@ def json_text(value: Json) -> str:
     return "".join(_json_parts(value))
 
 
-def _json_parts(value: Json) -> Iterator[str]:
+def _json_parts(value: Json, shared: dict[int, str] | None = None) -> Iterator[str]:
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+
+    def item_text(item: Json) -> str:
+        """Return an item, its metrics as they were written before: most of it are metrics."""
+        metrics = item.get("metrics") if shared is not None and isinstance(item, dict) else None
+        if shared is None or not isinstance(metrics, dict):
+            return encode(item)
+        text = shared.get(id(metrics))
+        if text is None:
+            text = shared[id(metrics)] = encode(metrics)
+        head, _, tail = encode({**item, "metrics": _HOLE}).partition(f'"{_HOLE}"')
+        return encode(item) if _HOLE in tail else f"{head}{text}{tail}"
+
     before = "{\n"
     for name, part in value.items():
         yield f"{before}{encode(name)}: "
         before = ",\n"
         if isinstance(part, list) and part:
-            yield f"[\n  {encode(part[0])}"
-            yield from (f",\n  {encode(item)}" for item in part[1:])
+            yield f"[\n  {item_text(part[0])}"
+            yield from (f",\n  {item_text(item)}" for item in part[1:])
             yield "\n]"
         else:
             yield encode(part)
@@ -159,13 +178,17 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
     numbers = ("value", "low", "high", "level")
     texts = ("reason", "unit", "better", "interval_method", "verdict", "verdict_reason")
     spread = ("samples", "effective_samples", "avg", "min", "p50", "p90", "p95", "p99", "max")
+    own = (*numbers, "n", *texts)
+    pick = itemgetter(*own)
     metrics = [metric for cell in cells for metric in cell["metrics"].values()]
+    # one look at each, for all of them are more than a processor keeps near
+    picked = list(map(pick, metrics))
     spreads = [metric["distribution"] or {} for metric in metrics]
     none: list[None] = [None] * len(metrics)
     columns = {
         "cell": [cell["cell"] for cell in cells for _ in cell["metrics"]],
         "metric": [name for cell in cells for name in cell["metrics"]],
-        **{key: [metric[key] for metric in metrics] for key in (*numbers, "n", *texts)},
+        **{key: [each[at] for each in picked] for at, key in enumerate(own)},
         **{key: [one.get(key) for one in spreads] if any(spreads) else none for key in spread},
     }
     schema = {

@@ -92,9 +92,11 @@ def collate_data(
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
     if said := slurm_rows(made.found):
         written += export.write_rows(out / "tables", "slurm", said)
-    written.append(export.write_json(out / "summary.json", summary))
+    # cells stand in both documents
+    shared: dict[int, str] = {}
+    written.append(export.write_json(out / "summary.json", summary, shared))
     written.append(export.write_json(out / "completeness.json", _completeness(summary)))
-    written.extend(_write_results(out, summary))
+    written.extend(_write_results(out, summary, shared))
     if limits := limit_cases(summary):
         text = junit(limits, name=str(summary["name"]))
         written.append(export.write_text(out / "junit.xml", text))
@@ -226,12 +228,12 @@ def _second_choice(task: TaskResult) -> TaskResult:
     return replace(second, others=tuple(others), attempts=task.attempts + second.attempts)
 
 
-def _write_results(out: Path, summary: Json) -> list[Path]:
+def _write_results(out: Path, summary: Json, shared: dict[int, str]) -> list[Path]:
     """Write results-<run_id>.json for each run that has happened."""
     from specc.collate.results import results_documents
 
     return [
-        export.write_json(out / name, document)
+        export.write_json(out / name, document, shared)
         for name, document in results_documents(summary, tables_room(summary["kind"])).items()
     ]
 
