@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compared import LATENCY, a_cell, a_metric, a_side, a_summary, latencies, side_of, steady
+from compared import LATENCY, RATE, a_cell, a_metric, a_side, a_summary, latencies, side_of, steady
 
 from specc.comparing.compare import compare_sides, not_comparable
 from specc.comparing.gate import Gate, Gated
@@ -64,3 +64,12 @@ def test_what_was_held_against_several_runs_is_told_once() -> None:
     cell["metrics"]["latency_ms"] = a_metric(LATENCY, steady(20.0), causes=causes)
     found = compare_sides(a_side(latencies(10.0)), side_of(a_summary([cell])), GATE)
     assert found["rows"][0]["note"] == "current CONTAMINATED: other programs used 2.1 to 3.4 CPUs"
+
+
+def test_each_gated_row_carries_the_thresholds_it_was_held_against() -> None:
+    gate = Gate(metrics=(Gated(metric="latency_ms", alarm=3.0, tolerate=7.0),))
+    points = [{**latencies(10.0)[0], "rate": steady(5.0)}]
+    old, new = (a_side(points, (LATENCY, RATE)) for _ in range(2))
+    rows = compare_sides(old, new, gate)["rows"]
+    found = {row["metric"]: (row["alarm"], row["tolerate"]) for row in rows}
+    assert found == {"latency_ms": (3.0, 7.0), "rate": (None, None)}

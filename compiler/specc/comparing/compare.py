@@ -213,6 +213,8 @@ def _row(
         "unit": metric["unit"],
         "better": metric["better"],
         "gated": verdict != NOT_GATED,
+        "alarm": gated.alarm if verdict != NOT_GATED else None,
+        "tolerate": tolerated(gated, scale) if verdict != NOT_GATED else None,
         "baseline": old,
         "current": new,
         "verdict_baseline": line.baseline.verdict,
