@@ -14,7 +14,7 @@ from dataclasses import replace
 from specc.analysis.intervals import over_runs
 from specc.analysis.percentiles import METHOD
 from specc.collate.judging import judge, no_data
-from specc.collate.records.samples import LARGEST, Sampled
+from specc.collate.records.samples import LARGEST, RunSamples, Sampled
 from specc.collate.run_percentiles import statistics
 from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
@@ -107,7 +107,7 @@ def _metric_value(
     if present and reason is not None:
         reason = f"{len(runs) - len(present)} of {len(runs)} repetitions have no value: {reason}"
     places = [run.task for run in present]
-    samples = [one for place in places if (one := sampled.run(place, metric.name)) is not None]
+    samples = _samples(metric.name, places, sampled)
     found = judge(present, interval, samples, reason)
     return {
         "value": interval.centre,
@@ -128,6 +128,12 @@ def _metric_value(
         "distribution": _distribution(metric.name, places, sampled) if samples else None,
         "statistics": statistics(metric.name, places, sampled) if samples else None,
     }
+
+
+def _samples(metric: str, places: Sequence[int], sampled: Sampled) -> list[RunSamples]:
+    """Return what the values of each run look like; none where runs have single values."""
+    runs = sampled.known.runs
+    return [runs[place, metric] for place in places if (place, metric) in runs] if runs else []
 
 
 def _nothing(members: Sequence[TaskResult]) -> dict[str, Json]:

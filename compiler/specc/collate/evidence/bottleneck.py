@@ -25,6 +25,7 @@ from specc.model import Json
 from specc.resources import schema
 
 Cell = Mapping[str, Json]
+_TOLD = frozenset({"CLIENT_LIMITED", "CONTAMINATED"})
 _BY_METRIC = "no metric gives it; analysis.bottleneck.metrics can name one"
 
 
@@ -182,11 +183,12 @@ def _level(
 
 
 def _causes(cell: Cell) -> dict[str, str]:
-    """Return the reasons of the verdicts on a point and on its metrics, by verdict."""
+    """Return the reasons of the verdicts that bear on a bottleneck, of a point and its metrics."""
     found: dict[str, dict[str, None]] = {}
     for judged in (cell, *cell["metrics"].values()):
         for cause in judged.get("verdict_causes") or ():
-            found.setdefault(cause["verdict"], {})[str(cause["reason"])] = None
+            if cause["verdict"] in _TOLD:
+                found.setdefault(cause["verdict"], {})[str(cause["reason"])] = None
     return {verdict: "; ".join(reasons) for verdict, reasons in found.items()}
 
 
