@@ -53,6 +53,9 @@ def collate(
     alone); there may be several. Exits 1 where a gate of the spec or of --gate says FAIL, 5 where
     one is INCONCLUSIVE.
     """
+    from specc.collate.memory import keep_memory
+
+    keep_memory()
     from specc.collate.pipeline import collate as collate_paths
 
     paths = [run_folder(path) for path in paths]

@@ -142,39 +142,30 @@ class Parser:
     def _parse(self, piece: Piece, wrong: dict[int, str]) -> Parsed:
         parsed = Parsed(rest=self._empty(), bulk={}, wrong=wrong)
         rows = sum(span.rows for span in piece.spans)
-        owner = pl.Series(
-            "segment",
-            np.repeat(
-                np.array([span.number for span in piece.spans], dtype=np.int64),
-                [span.rows for span in piece.spans],
-            ),
-        )
         if self._bulk and len(piece.data) >= _WORTH:
-            frame = _exactly(piece.data, self._narrow, rows).with_columns(owner)
+            frame = _numbered(_exactly(piece.data, self._narrow, rows), piece.spans)
             of_type = {type_: frame["type"].eq_missing(type_) for type_ in self._bulk}
             others = (~reduce(or_, of_type.values())).arg_true()
             if len(others) <= _FEW * rows:
-                self._check(frame, parsed)
+                self._check(frame, piece.spans, parsed)
                 for type_, mine in of_type.items():
                     own = frame.select("segment", *self._bulk[type_])
                     parsed.bulk[type_] = own if mine.all() else own.filter(mine)
                 lines = _chosen(piece.data, others.to_list())
                 rest = _exactly(lines, self._schema, len(others))
-                parsed.rest = rest.with_columns(owner.gather(others))
+                parsed.rest = _numbered(rest, piece.spans, others)
                 return self._without_wrong(parsed)
-        parsed.rest = _exactly(piece.data, self._schema, rows).with_columns(owner)
-        self._check(parsed.rest, parsed)
+        parsed.rest = _numbered(_exactly(piece.data, self._schema, rows), piece.spans)
+        self._check(parsed.rest, piece.spans, parsed)
         return self._without_wrong(parsed)
 
     def _empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema={**self._schema, "segment": pl.Int64()})
 
-    def _check(self, frame: pl.DataFrame, parsed: Parsed) -> None:
+    def _check(self, frame: pl.DataFrame, spans: Sequence[Span], parsed: Parsed) -> None:
         """Note segments that hold rows of another task than their journal says."""
-        segments = frame["segment"]
-        if segments.min() == segments.max():
-            # one text is compared with all
-            segments = segments.head(1)
+        # of one span, one text is compared with all
+        segments = [spans[0].number] if len(spans) == 1 else frame["segment"]
         differs = frame["task_id"].ne_missing(self._owners.gather(segments))
         if not differs.any():
             return
@@ -218,6 +209,18 @@ def _exactly(data: bytes, schema: Mapping[str, Any], rows: int) -> pl.DataFrame:
     if frame.height != rows:
         raise pl.exceptions.ComputeError("a line is no record")
     return frame
+
+
+def _numbered(
+    frame: pl.DataFrame, spans: Sequence[Span], rows: pl.Series | None = None
+) -> pl.DataFrame:
+    """Add the number of each row's segment.   rows: places in the piece; None for all in order."""
+    if len(spans) == 1:
+        # no column: all others would be copied to fit it
+        return frame.with_columns(segment=pl.lit(spans[0].number, dtype=pl.Int64()))
+    numbers = np.array([span.number for span in spans], dtype=np.int64)
+    segments = pl.Series("segment", np.repeat(numbers, [span.rows for span in spans]))
+    return frame.with_columns(segments if rows is None else segments.gather(rows))
 
 
 def _chosen(data: bytes, lines: Sequence[int]) -> bytes:

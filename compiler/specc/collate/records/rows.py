@@ -198,12 +198,13 @@ class _Reader:
             for type_, frame in ((None, parsed.rest), *parsed.bulk.items()):
                 if not frame.is_empty():
                     name = f"{number:05d}-{type_ or 'rest'}.parquet"
-                    present = frame["segment"].unique(maintain_order=True).to_list()
                     alike = _alike(frame)
+                    present = frame["segment"].head(1 if "segment" in alike else frame.height)
+                    segments = present.unique(maintain_order=True).to_list()
                     frame.drop(alike).write_parquet(
                         folder / name, compression="uncompressed", statistics=False
                     )
-                    said = {"type": type_, "rows": frame.height, "segments": present}
+                    said = {"type": type_, "rows": frame.height, "segments": segments}
                     parts.append({"file": name, **said, "alike": alike})
             return parts
 
