@@ -92,8 +92,8 @@ def _uses(
         ended = 0
         for place in places:
             task = study.tasks[place]
-            key = (task.run_path or "", task.launch or "")
             if task.state == "completed":
+                key = (task.run_path or "", task.launch or "")
                 known = samples.get(key)
                 each.append(use_of(task, timed.get(place, ()), known, launches.get(key) or {}))
             elif task.failure is not None:

@@ -76,10 +76,11 @@ def use_of(
 
     windows: of the task.   samples: of its launch; None without any.   launch: its launch.json.
     """
+    if samples is None:
+        return _nothing_known("nothing was sampled", gpu=bool(task.gpu))
     mine = [window for window in windows if window.attempt == task.attempt]
-    if samples is None or not mine:
-        reason = "nothing was sampled" if samples is None else "when it was timed is not recorded"
-        return _nothing_known(reason, gpu=bool(task.gpu))
+    if not mine:
+        return _nothing_known("when it was timed is not recorded", gpu=bool(task.gpu))
     absent = frozenset[str]() if task.gpu else _GPU
     wanted = _WITH_GPU if task.gpu else _WITHOUT_GPU
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
