@@ -116,7 +116,7 @@ def write_tables(
     without_csv = {name: n for name, n in rows.items() if name not in tables}
     if without_csv:
         long = Long(folder, keys, tables_room(study.kind), study.records, cache)
-        written += [long.write(name, n) for name, n in without_csv.items()]
+        written += [long.write(name, frames[name], n) for name, n in without_csv.items()]
     return written, without_csv
 
 

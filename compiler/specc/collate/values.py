@@ -5,7 +5,7 @@ Frozen, and free of any kind of experiment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,11 +105,16 @@ class TaskResult:
 class Part:
     """Some rows of a study: in memory, or in a file that is read when it is asked for."""
 
-    frame: pl.LazyFrame
-    """All columns of the kind's records and `task`."""
+    make: Callable[[], pl.LazyFrame]
+    """Makes `frame`, anew each time: polars keeps what it learns of a file with the frame."""
     tasks: frozenset[int]
     """Places of the tasks whose rows these are."""
     rows: int
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        """All columns of the kind's records and `task`."""
+        return self.make()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

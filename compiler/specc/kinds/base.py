@@ -219,6 +219,10 @@ class TablesRoom(Protocol):
 class TallyRoom(Protocol):
     """What `kinds/<kind>/tables.py` may have as well, where a study may be very long."""
 
+    ROW_BY_ROW: frozenset[str]
+    """Names of `frames` of which each row comes of one record alone, so that such a table may be
+    made of a few records at a time; others are made of all records at once."""
+
     def tallies(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
         """Return short tables by name, whose rows depend on the records of one task each.
 

@@ -13,6 +13,7 @@ from specc.model import Json
 
 record_columns = requests.record_columns
 bulk_columns = requests.bulk_columns
+ROW_BY_ROW = requests.ROW_BY_ROW
 tallies = request_results.tallies
 frames = requests.tables
 

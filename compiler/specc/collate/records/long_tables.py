@@ -14,18 +14,16 @@ from specc.collate.records.computed import code_of
 from specc.collate.values import Records
 from specc.kinds.base import TablesRoom
 
-BATCH_ROWS = 1_000_000
-"""Rows that are asked for at a time; of a longer run all rows, which come by and by."""
-CHUNK_ROWS = 100_000
-"""Rows that are in memory at a time, several times over."""
+GROUP_ROWS = 1 << 18
+"""Rows of a group of the file; some of them are in memory at a time."""
 _MEMORY = "tables"
 
 
 class Long:
-    """Writes long tables as Parquet, some rows at a time; tasks stand in the order of their files.
+    """Writes long tables as Parquet, piece by piece; rows stay in the order of their files.
 
-    The memory this takes does not grow with the rows: polars is never asked for the whole table,
-    for it would hold something of every file that the table comes from.
+    The memory that this takes does not grow with the rows of tables that are made row by row. Of
+    one query over all pieces polars would hold several pieces of a run at a time.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class Long:
         self._cache = cache
         self._known = cache.remembered(_MEMORY)
 
-    def write(self, name: str, rows: int) -> Path:
+    def write(self, name: str, table: pl.LazyFrame, rows: int) -> Path:
         """Write a table of so many rows."""
         path = self._folder / f"{name}.parquet"
         path.with_suffix(".csv").unlink(missing_ok=True)
@@ -57,28 +55,29 @@ class Long:
         if not (same and self._cache.as_written(path, known.get("said"))):
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{path.name}.part")
-            whole = register_io_source(
-                lambda *_: self._chunks(name, rows), schema=self._schema(name)
-            )
-            whole.sink_parquet(part, compression="zstd", compression_level=1)
+            self._sink(name, table, rows, part)
             part.replace(path)
             self._known[name] = {"key": key, "said": said_of(path)}
             self._cache.remember(_MEMORY, self._known)
         return path
 
-    def _schema(self, name: str) -> pl.Schema:
-        none = self._records.parts[0].frame.limit(0)
-        return self._keyed(self._room.frames(none)[name]).collect_schema()
+    def _sink(self, name: str, table: pl.LazyFrame, rows: int, path: Path) -> None:
+        whole = self._keyed(table)
+        if name in getattr(self._room, "ROW_BY_ROW", ()):
+            schema = whole.collect_schema()
+            whole = register_io_source(lambda *_: self._pieces(name, rows), schema=schema)
+        whole.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=GROUP_ROWS)
 
-    def _chunks(self, name: str, rows: int) -> Iterator[pl.DataFrame]:
+    def _pieces(self, name: str, rows: int) -> Iterator[pl.DataFrame]:
         done = 0
-        for batch in self._records.batches(BATCH_ROWS):
-            table = self._keyed(self._room.frames(batch)[name])
-            for chunk in table.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True):
+        for part in self._records.parts:
+            table = self._room.frames(part.frame).get(name)
+            piece = None if table is None else self._keyed(table).collect()
+            if piece is not None and piece.height:
+                yield piece
+                done += piece.height
                 said = f"writing {name}.parquet: {done / 1e6:.1f} of {rows / 1e6:.1f} million rows"
                 self._cache.progress(said)
-                done += chunk.height
-                yield chunk
 
     def _keyed(self, table: pl.LazyFrame) -> pl.LazyFrame:
         """Put run, task id, repetition and axes before the columns of the table."""

@@ -81,8 +81,8 @@ def _without(part: Part, wrong: Mapping[int, str]) -> Part:
     held = part.tasks & wrong.keys()
     if not held:
         return part
-    frame = part.frame.filter(~pl.col("task").is_in(sorted(held)))
-    return replace(part, frame=frame, tasks=part.tasks - held)
+    fits = ~pl.col("task").is_in(sorted(held))
+    return replace(part, make=lambda: part.frame.filter(fits), tasks=part.tasks - held)
 
 
 def _foreign_or_odd(task: TaskResult, message: str) -> Damage:
@@ -113,7 +113,7 @@ class _Reader:
     def empty(self) -> Part:
         """Return no rows, but all columns."""
         frame = pl.LazyFrame(schema={**self._schema, "task": pl.Int64()})
-        return Part(frame=frame, tasks=frozenset(), rows=0)
+        return Part(make=lambda: frame, tasks=frozenset(), rows=0)
 
     def key(self, wrong: Mapping[int, str]) -> str:
         """Return a name for the rows that are read; see `Records`."""
@@ -142,7 +142,7 @@ class _Reader:
         frame = frame.sort("task", maintain_order=True)
         present = frozenset(frame["task"].unique().to_list())
         table = self._with_later_neighbours(frame.lazy(), present)
-        return [Part(frame=table, tasks=present, rows=frame.height)]
+        return [Part(make=lambda: table, tasks=present, rows=frame.height)]
 
     def _parse(
         self, batch: Batch, bulk: Bulk, wrong: dict[int, str], use: Callable[[int, Parsed], _Used]
@@ -216,7 +216,7 @@ class _Reader:
         """Return a table of the cache with all columns and the places of its tasks."""
         segments = [int(number) for number in said["segments"]]
         owners = [batch.stretches[number] for number in segments]
-        frame = pl.scan_parquet(folder / said["file"])
+        tasks = frozenset(one.place for one in owners)
         known: dict[str, pl.Expr] = {
             name: pl.lit(value, dtype=self._schema[name])
             for name, value in said["alike"].items()
@@ -230,11 +230,13 @@ class _Reader:
             for name, type_ in self._schema.items():
                 if name not in own:
                     known[name] = pl.lit(None, dtype=type_)
-        frame = frame.with_columns(**known).select(*self._schema, "task")
-        tasks = frozenset(one.place for one in owners)
-        if said["type"] is None:
-            frame = self._with_later_neighbours(frame, tasks)
-        return Part(frame=frame, tasks=tasks, rows=int(said["rows"]))
+
+        def make() -> pl.LazyFrame:
+            frame = pl.scan_parquet(folder / said["file"])
+            frame = frame.with_columns(**known).select(*self._schema, "task")
+            return self._with_later_neighbours(frame, tasks) if said["type"] is None else frame
+
+        return Part(make=make, tasks=tasks, rows=int(said["rows"]))
 
     def _note(self, batch: Batch, wrong: Mapping[int, str]) -> None:
         for number, text in wrong.items():

@@ -91,6 +91,9 @@ def bulk_columns() -> Mapping[str, Sequence[str]]:
     }
 
 
+ROW_BY_ROW = frozenset({"metrics", "processes", "ranks"})
+
+
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `metrics` (one row for each value reported), `processes` (one for each run, and for
     each rank of it) and, where tasks have several processes, `ranks`.

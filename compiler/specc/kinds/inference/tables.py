@@ -102,6 +102,9 @@ def bulk_columns() -> Mapping[str, Sequence[str]]:
     }
 
 
+ROW_BY_ROW = frozenset({"attempts", "batches", "windows", "memory", "models", "outputs"})
+
+
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `attempts`, `batches`, `windows`, `energy`, `memory`, `models` and `outputs`."""
     keys = ["task", "attempt", "t_ns"]
