@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss)
 sys.exit(code)
 """
+_UNCOMPILED = "PYTHONDONTWRITEBYTECODE"
+"""Unset for what is measured: an installed program has its bytecode."""
 SPECC = Path(sys.executable).with_name("specc")
 
 
@@ -36,6 +39,7 @@ def cost(*command: str | Path, cwd: Path | None = None, expect: int = 0) -> Cost
     ended = subprocess.run(
         [sys.executable, "-S", "-c", STOPWATCH, *map(str, command)],
         cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name != _UNCOMPILED},
         capture_output=True,
         text=True,
     )
