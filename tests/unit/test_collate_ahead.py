@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from threading import Event
 import pytest
 
 from specc.collate.records.ahead import worked_ahead
+
+SETTING = "_RJEM_MALLOC_CONF"
 
 
 def test_results_come_in_the_order_of_the_things():
@@ -43,16 +46,20 @@ def test_what_goes_wrong_in_a_thread_is_raised():
         list(worked_ahead(lambda number: 1 // number, [1, 0], threads=2))
 
 
-def test_the_setting_of_the_allocator_is_seen_by_nothing_that_collate_starts():
+@pytest.mark.parametrize(
+    ("given", "left"), [({}, "True None\n"), ({SETTING: "narenas:2"}, "True narenas:2\n")]
+)
+def test_what_collate_starts_sees_the_settings_of_the_user_alone(given: dict[str, str], left: str):
+    others = {name: value for name, value in os.environ.items() if name != SETTING}
+    asked = (
+        "import os, sys; from specc.collate.memory import keep_memory; keep_memory();"
+        f"print('polars' in sys.modules, os.environ.get({SETTING!r}))"
+    )
     said = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import os, sys; from specc.collate.memory import keep_memory; keep_memory();"
-            "print('polars' in sys.modules, '_RJEM_MALLOC_CONF' in os.environ)",
-        ],
+        [sys.executable, "-c", asked],
+        env={**others, **given},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout == "True False\n"
+    assert said.stdout == left

@@ -10,17 +10,23 @@ import os
 import sys
 
 _SETTING = "_RJEM_MALLOC_CONF"
-"""Read by the allocator of polars while that is loaded, and never again."""
+"""Read by the allocator of polars while that is loaded, and never again; polars puts its own
+settings before it, and would leave both to all that this process starts."""
 
 
 def keep_memory() -> None:
     """Load polars so that it gives no memory back to the system before the process ends.
 
     Tables of a piece of a file are as large as those of the next, and each page that was given
-    back costs a fault. Does nothing where polars is loaded already or the user has a setting.
+    back costs a fault. Does nothing where polars is loaded already; what the user has set counts.
     """
-    if "polars" in sys.modules or _SETTING in os.environ:
+    if "polars" in sys.modules:
         return
-    os.environ[_SETTING] = "dirty_decay_ms:-1,muzzy_decay_ms:-1"
-    importlib.import_module("polars")
-    del os.environ[_SETTING]
+    given = os.environ.get(_SETTING)
+    os.environ[_SETTING] = ",".join(["dirty_decay_ms:-1,muzzy_decay_ms:-1", *filter(None, [given])])
+    try:
+        importlib.import_module("polars")
+    finally:
+        del os.environ[_SETTING]
+        if given is not None:
+            os.environ[_SETTING] = given
