@@ -35,15 +35,22 @@ def main() -> None:
 
     bundle, out, *options = sys.argv[1:]
     KINDS.update(KNOWN)
-    steps: list[tuple[str, float]] = []
+    steps: list[tuple[str, float, float]] = []
     started = time.perf_counter()
-    said = lambda what: steps.append((what, round(time.perf_counter() - started, 2)))  # noqa: E731
+    began_cpu = time.process_time()
+
+    def said(what: str) -> None:
+        cpu_s = time.process_time() - began_cpu
+        steps.append((what, round(time.perf_counter() - started, 2), round(cpu_s, 2)))
+
     collate_data([Path(bundle)], Path(out), rehash="--rehash" in options, progress=said)
     wall_s = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
+    until_s, until_cpu_s = next(step[1:] for step in steps if step[0] == "writing tables")
     told = {
         "wall_s": wall_s,
-        "until_analysed_s": next(at for what, at in steps if what == "writing tables"),
+        "until_analysed_s": until_s,
+        "until_analysed_cpu_s": until_cpu_s,
         "peak_mib": used.ru_maxrss / 1024,
         "cpu_s": used.ru_utime + used.ru_stime,
         "runs": dict(_by_run(Path(out))),
