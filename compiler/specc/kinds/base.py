@@ -114,6 +114,28 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One plot that a kind draws itself: what is no metric of cells over an axis."""
+
+    name: str
+    """File name without suffix."""
+    subject: str
+    """What is drawn, in two or three words: "Loss curves"."""
+    title: str
+    """The finding, in words and numbers."""
+    chart: Any
+    """Of Altair, without data, title and size; it reads `rows`."""
+    rows: Sequence[Mapping[str, Json]]
+    """What is drawn, aggregated before; none where there is nothing to draw."""
+    caption: str
+    """What the marks mean."""
+    empty: str | None = None
+    """Why there is nothing to draw; None where there are rows."""
+    size: tuple[int, int] | None = None
+    """Width and height between the axes of each panel [px]; None for the usual one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One sentence the data supports, with the numbers it rests on."""
 
@@ -211,6 +233,21 @@ class TablesRoom(Protocol):
         """Return a cell of the summary in the shape of `results-<run_id>.json`."""
 
 
+class StudyRoom(Protocol):
+    """What `kinds/<kind>/tables.py` may have as well, where cells say something only together."""
+
+    def across(
+        self,
+        cells: Sequence[Mapping[str, Json]],
+        members: Mapping[str, Sequence[int]],
+        frames: Mapping[str, pl.LazyFrame],
+    ) -> dict[str, Json]:
+        """Return what the kind reckons over all cells: `across` of the summary.
+
+        cells: as in the summary, with `details`.   members: cell id -> its completed tasks.
+        """
+
+
 class ExportRoom(Protocol):
     """What `kinds/<kind>/tables.py` may have as well; a kind without them gets the defaults."""
 
@@ -246,6 +283,13 @@ class ReportRoom(Protocol):
 
         One whose key the first page has anyway takes its place.
         """
+
+
+class ChartRoom(Protocol):
+    """What `kinds/<kind>/report.py` may have as well."""
+
+    def charts(self, summary: Mapping[str, Json]) -> tuple[Chart, ...]:
+        """Return the plots that the kind draws itself; they stand before its figures."""
 
 
 def settled(value: Json) -> Mapping[str, Json]:

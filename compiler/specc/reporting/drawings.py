@@ -58,6 +58,7 @@ def framed(
     title: str,
     *,
     note: str = "",
+    width: int = WIDTH,
     height: int = HEIGHT,
 ) -> dict[str, Json]:
     """Return a chart as Vega-Lite, with its frame and without any theme of Altair's.
@@ -71,7 +72,7 @@ def framed(
     if note:
         words.subtitle = wrapped(note, _NOTE_LETTERS)
     whole: Any = chart.properties(
-        title=words, width=WIDTH, height=height, description=f"{subject}: {title}"
+        title=words, width=width, height=height, description=f"{subject}: {title}"
     )
     with alt.theme.enable("none"):
         document: dict[str, Json] = whole.to_dict()
