@@ -31,9 +31,7 @@ def resnet18(width: int, *, channels: int, classes: int, norm: bool) -> nn.Modul
         after = width * factor
         layers += [Block(before, after, stride, norm=norm), Block(after, after, 1, norm=norm)]
         before = after
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes)
-    )
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
 
 
 def small_cnn(width: int, *, channels: int, classes: int, norm: bool) -> nn.Module:

@@ -129,7 +129,7 @@ def every_steps(count: Optional[int]) -> Cadence:
 def every_epochs(epochs: Optional[float]) -> Cadence:
     """Due after the step that completes each multiple of `epochs`; never for None."""
     if epochs is None:
-        return lambda state: False
+        return every_steps(None)
     # the number as it is spelled: the binary 0.1 would come due a step late now and then
     each = Fraction(str(epochs))
 
@@ -154,7 +154,7 @@ def numbers(**values: float) -> Dict[str, Any]:
 
 def missing(reason: str, *names: str) -> Dict[str, Any]:
     """Return fields for a record whose values are not known."""
-    fields: Dict[str, Any] = {name: None for name in names}
+    fields: Dict[str, Any] = dict.fromkeys(names)
     fields.update({f"{name}_reason": reason for name in names})
     return fields
 
