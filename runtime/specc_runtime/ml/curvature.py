@@ -82,7 +82,7 @@ def hessian_products(
                 for sum_, term in zip(
                     total, _second(gradient(part), parameters, vector, keep=False)
                 ):
-                    sum_ += term
+                    sum_.add_(term)
             return total
 
         try:

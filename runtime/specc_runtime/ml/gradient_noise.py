@@ -52,8 +52,8 @@ def gradient_variance(
             )
             terms = []
             for middle, found in zip(mean, gradient):
-                off = found - middle.detach()
-                middle += off / count
+                off = found - middle
+                middle.add_(off / count)
                 terms.append(torch.sum(off.double() * (found - middle).double()))
             spread += float(torch.stack(terms).sum())
     if not math.isfinite(spread):

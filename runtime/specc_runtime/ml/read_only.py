@@ -37,12 +37,12 @@ def read_only(
         output = torch.func.functional_call(model, stand_ins, (inputs,))
         return loss(output.float(), targets)
 
-    with _evaluating(model), _full_precision(device), torch.enable_grad():
+    with evaluating(model), _full_precision(device), torch.enable_grad():
         yield list(stand_ins.values()), function
 
 
 @contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
+def evaluating(model: Any) -> Iterator[None]:
     """Put the model into eval mode; each module's own flag is restored, frozen ones included."""
     flags = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -1,0 +1,65 @@
+"""A `curvature` row each 500 steps: largest eigenvalue and trace of the Hessian of the loss.
+
+Time: `iterations` + `probes` Hessian-vector products, each some two to three training steps' worth
+of work on as many images. Memory: see `chunk` in ml/curvature.py; nothing is kept between rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import torch.nn.functional as F
+
+from ....ml.curvature import hessian_products, hutchinson_trace, lambda_max
+from ..interface import Cadence, Callback, State
+
+
+class CurvatureMonitor(Callback):
+    """Looks at the loss on a fixed subsample of the training images, in eval mode, float32.
+
+    Start vector and probes are the same each time: the trajectory shows the net, not the dice.
+    """
+
+    name = "curvature"
+
+    def __init__(self, due: Cadence, settings: Mapping[str, Any]) -> None:
+        self._due = due
+        self._settings = settings
+
+    def after_step(self, state: State) -> None:
+        if not self._due(state):
+            return
+        settings = self._settings
+        seed = settings["seed"]
+        images, classes = state.fixed_batch(settings["subsample"], seed)
+        with hessian_products(
+            state.model, images, classes, loss=F.cross_entropy, chunk=settings["chunk"]
+        ) as (parameters, product):
+            largest = lambda_max(
+                product,
+                parameters,
+                iterations=settings["iterations"],
+                tolerance=settings["tolerance"],
+                seed=seed,
+            )
+            # another seed than the start vector's, or the first probe would have its signs
+            trace = hutchinson_trace(product, parameters, probes=settings["probes"], seed=seed + 1)
+        reasons = {
+            f"{name}_reason": found.reason
+            for name, found in (("lambda_max", largest), ("hutchinson_trace", trace))
+            if found.reason is not None
+        }
+        state.record(
+            "curvature",
+            step=state.step,
+            epoch=state.epoch,
+            lambda_max=largest.value,
+            lambda_residual=largest.residual,
+            lambda_iterations=largest.iterations,
+            lambda_tolerance=largest.tolerance,
+            hutchinson_trace=trace.value,
+            hutchinson_error=trace.error,
+            hutchinson_probes=trace.probes,
+            subsample=len(classes),
+            **reasons,
+        )
