@@ -108,7 +108,7 @@ class Callback(Protocol):
 
     def flush(self, state: State) -> None:
         """Write what is held back: before each checkpoint and at the end of the run."""
-        return
+        del state
 
     def saved(self) -> Dict[str, torch.Tensor]:
         """Return what a resumed run needs to go on bit-equally; called after `flush`."""
@@ -116,7 +116,7 @@ class Callback(Protocol):
 
     def restore(self, saved: Mapping[str, torch.Tensor]) -> None:
         """Take back what `saved` returned."""
-        return
+        del saved
 
 
 Cadence = Callable[[State], bool]
