@@ -15,7 +15,7 @@ import numpy as np
 from specc.analysis.arrays import Array, Values, dot
 from specc.analysis.long_run import of_rest
 from specc.analysis.slopes.points import Bins, log_bins, usable
-from specc.analysis.student import t_cdf, t_quantile
+from specc.analysis.student import f_tail, t_cdf, t_quantile
 
 MOST_BINS = 120
 POINTS_PER_BIN = 4
@@ -26,6 +26,14 @@ PLACES = 400
 ALPHA = 0.05
 """Chance of a knee in a curve that has none."""
 LEVEL = 0.95
+EXACT = 1e-3
+"""Curves this close to one line, on average, are one; bins alone bend a line by some 1e-4."""
+MISFIT = 0.01
+"""Chance of calling two lines that are true a smooth bend."""
+MOST_EXTRA = 5
+"""Degree of the polynomial above a line."""
+LEAST_FREEDOM = 4.0
+"""Slow waves are worth next to nothing, and with one degree of freedom nothing could be said."""
 _TERMS = 4
 
 
@@ -44,6 +52,9 @@ class Knee:
     """Chance of a gain this large where one line is true, over all places together."""
     effective_n: float | None
     """Independent bins that the rest of the fit is worth."""
+    smooth: bool | None
+    """True when two lines miss the curve by more than noise: it bends along a stretch, the knee is
+    where two lines do best, and the interval allows for what they miss. None without a knee."""
     left_out: int
     """Points that were not finite or not above 0."""
     smoothing: str
@@ -56,9 +67,12 @@ def two_segment_knee(epoch: Values, loss: Values) -> Knee:
 
     epoch: (n,) rising, > 0 (steps do as well).   loss: (n,) [nats].   All points given count: leave
     the burn-in out to get the knee of the rest.
+    A knee is there when the best place gains more than ALPHA allows over all places tried. Noise is
+    what a polynomial leaves beside the two lines, dependence between bins allowed for, so that a
+    curve that bends smoothly has a knee too, and says so.
     The interval holds the places whose fit is not worse by more than chance (profile likelihood
-    with Student's t), and is never narrower than one place. A knee is there when the best place
-    gains more than ALPHA allows over all places tried. Bins weigh by their points.
+    with Student's t); what two lines miss of a smooth bend counts as slow noise there. Bins weigh
+    by their points.
     Never raises on data. Memory: places times bins, 0.4 MB.
     Source: Hinkley (1969) for the two segments; Hotelling (1939), Knowles and Siegmund (1989) for
     the p over all places: the length of the curve of unit vectors. Coverage and false knees are
@@ -84,35 +98,74 @@ def _searched(bins: Bins, left_out: int, smoothing: str) -> Knee:
     bends = root * np.maximum(x[None, :] - places[:, None], 0.0)
     bends -= (bends @ line) @ line.T
     units = bends / np.linalg.norm(bends, axis=1, keepdims=True)
-    rest = root * y - line @ (line.T @ (root * y))
+    seen = root * y
+    rest = seen - line @ (line.T @ seen)
+    if dot(rest, rest) <= EXACT**2 * float(np.sum(bins.weight)):
+        return _none("no knee: one line fits to 0.1 %", left_out, smoothing)
     gains = units @ rest
     best = int(np.argmax(np.abs(gains)))
     left = rest - gains[best] * units[best]
-    if dot(rest, rest) <= 1e-18 * max(dot(root * y, root * y), 1e-18):
-        return _none("no knee: one line fits exactly", left_out, smoothing)
-    noise = of_rest(left - np.mean(left), _TERMS)
-    scale = noise.variance * noise.n / noise.worth
-    freedom = max(noise.worth - _TERMS, 1.0)
-    p = _chance(abs(float(gains[best])) / math.sqrt(scale), freedom, _length(units))
+    noise, missed = _noise(x, root, left, np.column_stack([line, units[best]]))
+    p = _chance(abs(float(gains[best])) / math.sqrt(noise.scale), noise.freedom, _length(units))
     if p > ALPHA:
         reason = f"no knee: one line suffices (p = {p:.2g})"
         return _none(reason, left_out, smoothing, p=p, effective_n=noise.worth)
-    allowed = t_quantile((1 + LEVEL) / 2, freedom) ** 2 * scale
-    held = np.flatnonzero(gains**2 >= gains[best] ** 2 - allowed)
+    smooth = f_tail(missed / noise.scale, noise.extra, noise.freedom) < MISFIT
+    held = max(noise, _allowing(left, _TERMS), key=lambda each: each.allowed)
+    inside = np.flatnonzero(gains**2 >= gains[best] ** 2 - held.allowed)
     gap = float(places[1] - places[0])
-    before, after = _slopes(x, root * y, root, float(places[best]))
+    before, after = _slopes(x, seen, root, float(places[best]))
     return Knee(
         value=math.exp(places[best]),
-        low=math.exp(max(places[held[0]] - gap / 2, places[0])),
-        high=math.exp(min(places[held[-1]] + gap / 2, places[-1])),
+        low=math.exp(max(places[inside[0]] - gap / 2, places[0])),
+        high=math.exp(min(places[inside[-1]] + gap / 2, places[-1])),
         before=before,
         after=after,
         p=p,
-        effective_n=noise.worth,
+        effective_n=held.worth,
+        smooth=smooth,
         left_out=left_out,
         smoothing=smoothing,
         reason=None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    """What counts as chance."""
+
+    scale: float
+    """Long-run variance of one bin times the root of its weight."""
+    worth: float
+    freedom: float
+    extra: int
+    """Terms beyond the two lines that were taken out first."""
+
+    @property
+    def allowed(self) -> float:
+        """How much worse than the best place one may be."""
+        return t_quantile((1 + LEVEL) / 2, self.freedom) ** 2 * self.scale
+
+
+def _noise(x: Array, root: Array, left: Array, lines: Array) -> tuple[_Noise, float]:
+    """Return the noise about a smooth curve, and what each of its terms gains over two lines.
+
+    left: (bins,) the rest of two lines.   lines: (bins, 3) orthonormal, what they span.
+    """
+    extra = min(MOST_EXTRA, len(x) // 10)
+    turned = 2 * (x - x[0]) / (x[-1] - x[0]) - 1
+    powers = np.polynomial.chebyshev.chebvander(turned, extra + 1)[:, 2:] * root[:, None]
+    powers -= lines @ (lines.T @ powers)
+    basis, _ = np.linalg.qr(powers)
+    shares = basis.T @ left
+    rest = left - basis @ shares
+    return _allowing(rest, _TERMS + extra, extra), dot(shares, shares) / extra
+
+
+def _allowing(rest: Array, terms: int, extra: int = 0) -> _Noise:
+    found = of_rest(rest - np.mean(rest), terms)
+    freedom = max(found.worth - terms, LEAST_FREEDOM)
+    return _Noise(found.variance * found.n / found.worth, found.worth, freedom, extra)
 
 
 def _length(units: Array) -> float:
@@ -123,15 +176,15 @@ def _length(units: Array) -> float:
 
 def _chance(gain: float, freedom: float, length: float) -> float:
     """Return a bound on P(largest |gain| over all places >= gain) where there is no knee."""
-    tube = length / math.pi * (1 + gain * gain / freedom) ** (-freedom / 2)
+    tube = length / math.pi * math.pow(1 + gain * gain / freedom, -freedom / 2)
     return min(1.0, 2 * t_cdf(-gain, freedom) + tube)
 
 
 def _slopes(x: Array, y: Array, root: Array, place: float) -> tuple[float, float]:
     """Return the slopes before and after a place. y: (bins,) times root, the weights' root."""
     columns = np.stack([root, root * x, root * np.maximum(x - place, 0.0)], axis=1)
-    _, first, change = np.linalg.lstsq(columns, y, rcond=None)[0]
-    return float(first), float(first + change)
+    found = np.linalg.lstsq(columns, y, rcond=None)[0].tolist()
+    return found[1], found[1] + found[2]
 
 
 def _none(
@@ -144,5 +197,5 @@ def _none(
 ) -> Knee:
     return Knee(
         value=None, low=None, high=None, before=None, after=None, p=p, effective_n=effective_n,
-        left_out=left_out, smoothing=smoothing, reason=reason,
+        smooth=None, left_out=left_out, smoothing=smoothing, reason=reason,
     )  # fmt: skip

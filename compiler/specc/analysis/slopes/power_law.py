@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specc.analysis.arrays import Array, Values, dot
-from specc.analysis.long_run import of_rest
+from specc.analysis.long_run import Noise, of_rest
 from specc.analysis.slopes.points import Bins, log_bins, usable
 
 MOST_BINS = 200
@@ -104,7 +104,7 @@ def power_law(step: Values, loss: Values, *, from_step: float | None) -> PowerLa
     noise = of_rest(rest - np.mean(rest), _TERMS)
     return PowerLaw(
         alpha=law.alpha,
-        alpha_se=_alpha_error(law, bins, noise.variance * noise.n / noise.worth),
+        alpha_se=_alpha_error(law, x, rest, noise),
         amplitude=_at_step_one(law),
         offset=law.offset,
         r_squared=_explained(bins.loss, law.at(bins.step), bins.weight),
@@ -159,9 +159,13 @@ def _projected(alphas: Array, logs: Array, bins: Bins) -> tuple[Array, Array, Ar
     return (missed**2) @ w, amplitude * np.exp(-top), offset
 
 
-def _alpha_error(law: _Law, bins: Bins, variance: float) -> float | None:
-    """Return the standard error of alpha; variance: long-run, of one point [nats^2]."""
-    logs = np.log(bins.step / law.unit)
+def _alpha_error(law: _Law, step: Array, rest: Array, noise: Noise) -> float | None:
+    """Return the standard error of alpha; None where it can't be told from the other two.
+
+    Source: White (1980): the noise of a loss shrinks with the loss, so that each point's own
+    miss counts; times what dependence adds.
+    """
+    logs = np.log(step / law.unit)
     basis = np.exp(-law.alpha * logs)
     slopes = [-law.amplitude * logs * basis, basis]
     # an offset held at 0 was not fitted
@@ -169,10 +173,12 @@ def _alpha_error(law: _Law, bins: Bins, variance: float) -> float | None:
         slopes.append(np.ones(len(logs)))
     steep = np.stack(slopes, axis=1)
     try:
-        spread = np.linalg.inv(steep.T @ (bins.weight[:, None] * steep))
+        weights = np.linalg.inv(np.einsum("ij,ik->jk", steep, steep))[0]
     except np.linalg.LinAlgError:
         return None
-    return math.sqrt(max(float(spread[0, 0]), 0.0) * variance)
+    pulls = np.einsum("ij,j->i", steep, weights) * rest
+    error = math.sqrt(dot(pulls, pulls) * noise.n / (noise.n - _TERMS) * noise.n / noise.worth)
+    return error if math.isfinite(error) else None
 
 
 def _at_step_one(law: _Law) -> float | None:
