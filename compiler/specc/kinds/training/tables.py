@@ -1,0 +1,157 @@
+"""Tables and metrics of training: what every record says, and what a run comes to.
+
+Raw rows come in; windows and fits are applied here, so that old rows can be read under new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from specc.kinds.base import Measurement, Metric, Window
+from specc.kinds.training import across as over_cells
+from specc.kinds.training import exports, runs
+from specc.kinds.training.definitions import METRICS
+from specc.model import Json
+
+dataset = exports.dataset
+series = exports.series
+across = over_cells.across
+
+_BATCH = (
+    *("step", "epoch", "loss_train_nats", "loss_train_bits", "acc_train"),
+    *("lr", "wd", "step_ns", "callbacks_ns"),
+)
+_WITH_REASONS = {
+    "quarters": ("loss_val_nats", "acc_val", "grad_norm", "weight_norm"),
+    "curvature": ("lambda_max", "hutchinson_trace"),
+    "noise": ("psd_tail", "gradient_variance", "residual_power"),
+    "resources": ("gpu_memory_allocated_bytes", "gpu_memory_reserved_bytes", "rss_peak_bytes"),
+}
+"""Values that may be null, with `<name>_reason` beside them."""
+_CURVATURE = (
+    *("lambda_residual", "lambda_iterations", "lambda_tolerance"),
+    *("hutchinson_error", "hutchinson_probes", "subsample"),
+)
+_WINDOWS = ("alpha_early_from_epoch", "alpha_early_to_epoch", "burn_in_ce", "smoothing_steps")
+_MODEL = (
+    *("parameters", "architecture", "dtype", "device", "classes"),
+    *("train_samples", "val_samples"),
+)
+_EPOCH = ("train_s", "callbacks_s", "seconds")
+
+
+def record_columns() -> Mapping[str, Any]:
+    """Return the polars type of every field a record of this kind may carry."""
+    reasons = [f"{name}_reason" for names in _WITH_REASONS.values() for name in names]
+    texts = ("architecture", "dtype", "device", "callback", "message", "checkpoint", "reason")
+    whole = (
+        *("step", "step_ns", "callbacks_ns", "parameters", "classes"),
+        *("train_samples", "val_samples", "lambda_iterations", "hutchinson_probes", "subsample"),
+        *_WITH_REASONS["resources"],
+    )
+    real = (
+        *("epoch", "loss_train_nats", "loss_train_bits", "acc_train", "lr", "wd"),
+        *(name for key in ("quarters", "curvature", "noise") for name in _WITH_REASONS[key]),
+        *("lambda_residual", "lambda_tolerance", "hutchinson_error"),
+        *_WINDOWS,
+        *_EPOCH,
+    )
+    return {
+        **dict.fromkeys((*texts, *reasons), pl.String()),
+        **dict.fromkeys(whole, pl.Int64()),
+        **dict.fromkeys(real, pl.Float64()),
+    }
+
+
+def bulk_columns() -> Mapping[str, Sequence[str]]:
+    """Return the fields of a batch: a study of 216 runs has millions of them."""
+    return {"batch": ("attempt", "t_ns", *_BATCH)}
+
+
+def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
+    """Return `batches`, `quarters`, `curvature`, `noise`, `epochs`, `warnings`, `resumes`,
+    `resources` and `models`.
+    """
+    keys = ["task", "attempt", "t_ns"]
+
+    def of(type_: str, *columns: str) -> pl.LazyFrame:
+        return records.filter(pl.col("type") == type_).select(*keys, *columns)
+
+    def reasoned(table: str) -> tuple[str, ...]:
+        names = _WITH_REASONS[table]
+        return (*names, *(f"{name}_reason" for name in names))
+
+    return {
+        "batches": of("batch", *_BATCH),
+        "quarters": of("quarter", "step", "epoch", *reasoned("quarters")),
+        "curvature": of("curvature", "step", "epoch", *reasoned("curvature"), *_CURVATURE),
+        "noise": of("noise", "step", "epoch", *reasoned("noise")),
+        "epochs": of("epoch", "epoch", "step", *_EPOCH),
+        "warnings": of("warning", "step", "callback", "message"),
+        "resumes": of("resume", "epoch", "step", "checkpoint", "reason"),
+        "resources": of("resources", *reasoned("resources")),
+        "models": of("model", *_MODEL, *_WINDOWS),
+    }
+
+
+def metrics(
+    settings: Sequence[Mapping[str, Json]], frames: Mapping[str, pl.LazyFrame]
+) -> tuple[Metric, ...]:
+    """Return the metrics that every training run has."""
+    del settings, frames
+    return METRICS
+
+
+def measurements(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Measurement]:
+    """Yield the run-level value of every metric of every task that has records."""
+    for task, values in runs.of_every_task(frames):
+        for name, (value, reason) in values.items():
+            yield Measurement(task=task, metric=name, value=value, reason=reason)
+
+
+def samples(frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+    """Return nothing: the values of one curve are no repeated measurements."""
+    del frames
+    return {}
+
+
+def windows(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Window]:
+    """Yield nothing: neighbours change how long a run takes, not what it learns."""
+    del frames
+    return iter(())
+
+
+def details(
+    cells: Sequence[Mapping[str, Json]],
+    members: Mapping[str, Sequence[int]],
+    frames: Mapping[str, pl.LazyFrame],
+    analysis: Mapping[str, Json],
+) -> dict[str, dict[str, Json]]:
+    """Return the model, the data, and how many warnings and resumes each cell had."""
+    del analysis
+    models = {row["task"]: row for row in frames["models"].collect().iter_rows(named=True)}
+    warnings, resumes = (_counts(frames[name]) for name in ("warnings", "resumes"))
+    found: dict[str, dict[str, Json]] = {}
+    for cell in cells:
+        tasks = members[cell["cell"]]
+        model = next((models[task] for task in tasks if task in models), None)
+        found[cell["cell"]] = {
+            "seed": cell["settings"].get("seed"),
+            **{name: None if model is None else model[name] for name in _MODEL},
+            "warnings": sum(warnings.get(task, 0) for task in tasks) if tasks else None,
+            "resumes": sum(resumes.get(task, 0) for task in tasks) if tasks else None,
+        }
+    return found
+
+
+def result_cell(cell: Mapping[str, Json]) -> dict[str, Json]:
+    """Return axes, repetitions, model and metrics of a cell."""
+    keys = ("cell", "axes", "repetitions", "verdict", "verdict_reason", "details", "metrics")
+    return {key: cell[key] for key in keys}
+
+
+def _counts(rows: pl.LazyFrame) -> dict[int, int]:
+    return dict(rows.group_by("task").len().collect().iter_rows())
