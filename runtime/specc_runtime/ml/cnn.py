@@ -47,7 +47,7 @@ def small_cnn(width: int, *, channels: int, classes: int, norm: bool) -> nn.Modu
     )
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """Residual block of two 3x3 convolutions; a 1x1 convolution where the shape changes."""
 
     def __init__(self, before: int, after: int, stride: int, *, norm: bool) -> None:

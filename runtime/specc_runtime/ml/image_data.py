@@ -42,7 +42,7 @@ class Images:
 
     @property
     def channels(self) -> int:
-        return self.train[0].shape[1]
+        return int(self.train[0].shape[1])
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
         """Return bytes as numbers of mean 0 and deviation 1 over the training images."""
