@@ -14,7 +14,7 @@ from specc_runtime.ml.curvature import hessian_products, hutchinson_trace, lambd
 from specc_runtime.ml.gradient_noise import gradient_variance
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -63,9 +63,12 @@ class Trainer:
             self._call("after_step", state)
             state.now.callbacks_ns = time.monotonic_ns() - started
             callbacks_ns += state.now.callbacks_ns
-            self._losses.saw(state.now)
             self.stalls.saw(state.now)
-        self._losses.epoch_ended(number + 1)
+            try:
+                self._losses.saw(state.now)
+            except TaskError:
+                self._call("flush", state)  # the rows that led to it
+                raise
         started = time.monotonic_ns()
         self._call("flush", state)
         callbacks_ns += time.monotonic_ns() - started
@@ -77,6 +80,7 @@ class Trainer:
             callbacks_s=callbacks_ns / 1e9,
             seconds=(train_ns + callbacks_ns) / 1e9,
         )
+        self._losses.epoch_ended(number + 1)
 
     def _step(self, before: int, draw: Callable[[], Batch]) -> State:
         """Make one step; `before` were made already."""
