@@ -124,15 +124,13 @@ class Chart:
     title: str
     """The finding, in words and numbers."""
     chart: Any
-    """Of Altair, without data, title and size; it reads `rows`."""
+    """Of Altair, without data and title; it reads `rows`. Without size but for one with facets."""
     rows: Sequence[Mapping[str, Json]]
     """What is drawn, aggregated before; none where there is nothing to draw."""
     caption: str
     """What the marks mean."""
     empty: str | None = None
     """Why there is nothing to draw; None where there are rows."""
-    size: tuple[int, int] | None = None
-    """Width and height between the axes of each panel [px]; None for the usual one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,12 +53,11 @@ class Drawings:
 
 
 def framed(
-    chart: alt.Chart | alt.LayerChart,
+    chart: alt.Chart | alt.LayerChart | alt.FacetChart,
     subject: str,
     title: str,
     *,
     note: str = "",
-    width: int = WIDTH,
     height: int = HEIGHT,
 ) -> dict[str, Json]:
     """Return a chart as Vega-Lite, with its frame and without any theme of Altair's.
@@ -71,9 +70,9 @@ def framed(
     words = alt.TitleParams(wrapped(title, _TITLE_LETTERS), anchor="start", offset=14)
     if note:
         words.subtitle = wrapped(note, _NOTE_LETTERS)
-    whole: Any = chart.properties(
-        title=words, width=width, height=height, description=f"{subject}: {title}"
-    )
+    # the panels of a chart with facets have sizes of their own
+    sizes = {} if isinstance(chart, alt.FacetChart) else {"width": WIDTH, "height": height}
+    whole: Any = chart.properties(title=words, description=f"{subject}: {title}", **sizes)
     with alt.theme.enable("none"):
         document: dict[str, Json] = whole.to_dict()
     return document

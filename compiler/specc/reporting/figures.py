@@ -16,15 +16,7 @@ from specc.kinds.base import Chart, Figure, ReportRoom
 from specc.kinds.sentences import interval, quantity
 from specc.model import Json
 from specc.reporting import crowds, marks
-from specc.reporting.drawings import (
-    HEIGHT,
-    WIDTH,
-    Drawing,
-    Drawings,
-    framed,
-    notice,
-    themed_svg_png,
-)
+from specc.reporting.drawings import Drawing, Drawings, framed, notice, themed_svg_png
 from specc.reporting.load_figures import load_drawings
 
 _NOTICE = "Not measured: {}."
@@ -70,8 +62,7 @@ def _own_drawing(chart: Chart) -> Drawing:
             points=0,
             caption=_NOTICE.format(chart.empty),
         )
-    width, height = chart.size or (WIDTH, HEIGHT)
-    document = framed(chart.chart, chart.subject, chart.title, width=width, height=height)
+    document = framed(chart.chart, chart.subject, chart.title)
     return Drawing(
         figure=figure,
         document={**document, "data": {"values": [dict(row) for row in chart.rows]}},

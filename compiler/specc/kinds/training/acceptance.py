@@ -93,9 +93,7 @@ def _checks(
     yield _memory(cells, shapes)
 
 
-def _memory(
-    cells: Sequence[Mapping[str, Json]], shapes: Sequence[Mapping[str, Json]]
-) -> Check:
+def _memory(cells: Sequence[Mapping[str, Json]], shapes: Sequence[Mapping[str, Json]]) -> Check:
     """Hold the peak of one run, times the runs on one GPU, against the GPU's memory."""
     own = _largest(cells, "gpu_memory_bytes")
     sizes = [row["used"]["gpu_total_bytes"] for row in shapes]

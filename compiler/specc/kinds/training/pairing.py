@@ -45,16 +45,17 @@ def runs_of(cells: Iterable[Mapping[str, Json]], metrics: Sequence[str]) -> list
     for cell in cells:
         values = {name: _by_repetition(cell["metrics"].get(name)) for name in metrics}
         known = sorted({repetition for one in values.values() for repetition in one})
-        # a completed run without any of them is a run all the same
-        known += [None] * (cell["repetitions"]["completed"] - len(known))
         found += [
             Run(cell["cell"], cell["axes"], {name: values[name].get(at) for name in metrics})
             for at in known
         ]
+        # a completed run without any of them is a run all the same
+        rest = cell["repetitions"]["completed"] - len(known)
+        found += [Run(cell["cell"], cell["axes"], dict.fromkeys(metrics))] * rest
     return found
 
 
-def _by_repetition(metric: Mapping[str, Json] | None) -> dict[int | None, float]:
+def _by_repetition(metric: Mapping[str, Json] | None) -> dict[int, float]:
     if metric is None:
         return {}
     return dict(zip(metric["run_repetitions"], metric["run_values"], strict=True))

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from specc.kinds.base import settled
 from specc.model import Fixture, Json, Mark, Spec
@@ -195,6 +195,6 @@ def _at(spec: Spec, variant: _Variant, *path: str) -> dict[str, Any]:
     }
 
 
-def _is_number(value: Json) -> bool:
+def _is_number(value: Json) -> TypeGuard[int | float]:
     """False while a value is still a placeholder."""
     return isinstance(value, int | float) and not isinstance(value, bool)
