@@ -1,0 +1,202 @@
+"""The plots of a training study: curves by variant, slope against loss, curvature, lr x wd.
+
+Pure: draws what `across` and the cells of the summary say, aggregated before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from specc.kinds.base import Chart
+from specc.kinds.sentences import number
+from specc.kinds.training.hypotheses import LOSS, SLOPE
+from specc.kinds.training.pairing import by_variant, runs_of
+from specc.model import Json
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+class _Curves(NamedTuple):
+    name: str
+    """In `across`, and of the file."""
+    subject: str
+    y_title: str
+    log: bool
+    """Both axes logarithmic, as a power law wants to be looked at."""
+
+
+_CURVES = (
+    _Curves("loss_train", "Training loss", "training loss [nats]", True),
+    _Curves("loss_val", "Validation loss", "validation loss [nats]", True),
+    _Curves("lambda_max", "Largest eigenvalue", "lambda_max", False),
+)
+_BAND = (
+    "Lines: mean over the seeds of each variant's best configuration. "
+    "Bands: lowest to highest seed."
+)
+_LR, _WD = "lr", "weight_decay"
+_PANEL = (200, 130)
+
+
+def charts(summary: Mapping[str, Json]) -> tuple[Chart, ...]:
+    """Return the plots in the order shown; one without data says why."""
+    curves = (summary.get("across") or {}).get("curves") or {}
+    return (
+        *(
+            _curve(one, curves.get(one.name) or [], _why(summary, f"no run has {one.subject}"))
+            for one in _CURVES
+        ),
+        _slope_against_loss(summary),
+        _heat_map(summary),
+    )
+
+
+def _curve(what: _Curves, rows: Sequence[Mapping[str, Json]], why: str) -> Chart:
+    shown = [row for row in rows if not what.log or row["low"] > 0]
+    if not shown:
+        return _empty(what.name, what.subject, why)
+    return Chart(
+        name=what.name,
+        subject=what.subject,
+        title=_title(shown, what.subject),
+        chart=_lines(shown, what.y_title, log=what.log),
+        rows=shown,
+        caption=_BAND,
+    )
+
+
+def _lines(rows: Sequence[Mapping[str, Json]], y_title: str, *, log: bool) -> alt.LayerChart:
+    import altair as alt
+
+    kind = "log" if log else "linear"
+    x = alt.X("epoch:Q", title="epoch").scale(type=kind, nice=False).axis(grid=False, format="~g")
+    order = sorted({row["variant"] for row in rows})
+    base = alt.Chart(alt.NamedData("rows"))
+    colour = alt.Color("variant:N", sort=order, title="variant")
+    band = base.mark_area(opacity=0.18).encode(
+        x=x,
+        y=alt.Y("low:Q", title=y_title).scale(type=kind, zero=False, nice=False),
+        y2="high:Q",
+        # the legend of the lines tells the bands too
+        color=alt.Color("variant:N", sort=order, legend=None),
+    )
+    line = base.mark_line().encode(
+        x=x,
+        y=alt.Y("mean:Q", title=y_title).scale(type=kind, zero=False, nice=False).axis(format="~g"),
+        color=colour,
+        strokeDash=alt.StrokeDash("variant:N", sort=order, title="variant"),
+        tooltip=["variant:N", "epoch:Q", "mean:Q", "low:Q", "high:Q", "seeds:Q"],
+    )
+    return alt.layer(band, line)
+
+
+def _title(rows: Sequence[Mapping[str, Json]], subject: str) -> str:
+    last: dict[str, Mapping[str, Json]] = {}
+    for row in rows:
+        last[row["variant"]] = row
+    ends = ", ".join(f"{name} {number(row['mean'])}" for name, row in last.items())
+    return f"{subject} at the end: {ends}"
+
+
+def _slope_against_loss(summary: Mapping[str, Json]) -> Chart:
+    import altair as alt
+
+    name, subject = "slope_against_loss", "Early slope against best loss"
+    runs = runs_of(summary["cells"], (SLOPE, LOSS))
+    rows = [
+        {"variant": run.variant, SLOPE: run.values[SLOPE], LOSS: run.values[LOSS]}
+        for run in runs
+        if run.values[SLOPE] is not None and run.values[LOSS] is not None
+    ]
+    if not rows:
+        return _empty(name, subject, _why(summary, "no run has both"))
+    order = list(by_variant(runs))
+    chart = (
+        alt.Chart(alt.NamedData("rows"))
+        .mark_point(filled=True, opacity=0.65, size=45)
+        .encode(
+            x=alt.X(f"{SLOPE}:Q", title="alpha_early (slope in log-log)").scale(zero=False),
+            y=alt.Y(f"{LOSS}:Q", title="best validation loss [nats]").scale(type="log"),
+            color=alt.Color("variant:N", sort=order, title="variant"),
+            shape=alt.Shape("variant:N", sort=order, title="variant"),
+            tooltip=["variant:N", f"{SLOPE}:Q", f"{LOSS}:Q"],
+        )
+    )
+    found = (summary["across"] or {})["hypotheses"]["early_slope"]["spearman"]
+    rho = number(found["value"])
+    return Chart(
+        name=name,
+        subject=subject,
+        title=f"Early slope and best loss: rho = {rho} over {len(rows)} runs (Spearman)",
+        chart=chart,
+        rows=rows,
+        caption="Each point is one run.",
+    )
+
+
+def _heat_map(summary: Mapping[str, Json]) -> Chart:
+    import altair as alt
+
+    name, subject = "best_loss_by_lr_and_wd", "Best loss over lr and weight decay"
+    axes = summary["axes"]
+    if _LR not in axes or _WD not in axes:
+        return _empty(name, subject, f"the study does not vary both {_LR} and {_WD}")
+    groups: dict[tuple[str, Any, Any], list[float]] = {}
+    for run in runs_of(summary["cells"], (LOSS,)):
+        value = run.values[LOSS]
+        if value is not None:
+            groups.setdefault((run.variant, run.axes[_LR], run.axes[_WD]), []).append(value)
+    if not groups:
+        return _empty(name, subject, _why(summary, "no run has a best validation loss"))
+    rows = [
+        {"variant": v, _LR: lr, _WD: wd, LOSS: sum(ls) / len(ls), "seeds": len(ls)}
+        for (v, lr, wd), ls in groups.items()
+    ]
+    for row in rows:
+        row["text"] = number(row[LOSS])
+    middle = sorted(row[LOSS] for row in rows)[len(rows) // 2]
+    order = list(dict.fromkeys(row["variant"] for row in rows))
+    x = alt.X(f"{_LR}:N", title="learning rate", sort=_sorted(axes[_LR])).axis(labelAngle=0)
+    y = alt.Y(f"{_WD}:N", title="weight decay", sort=_sorted(axes[_WD]))
+    base = alt.Chart(alt.NamedData("rows")).encode(x=x, y=y)
+    cells = base.mark_rect().encode(
+        color=alt.Color(f"{LOSS}:Q", title="best validation loss [nats]")
+        .scale(type="log", scheme="blues")
+        .legend(format="~g")
+    )
+    words = base.mark_text(fontSize=11).encode(
+        text="text:N",
+        color=alt.condition(f"datum.{LOSS} > {middle}", alt.value("white"), alt.value("black")),
+    )
+    best = min(rows, key=lambda row: float(row[LOSS]))
+    return Chart(
+        name=name,
+        subject=subject,
+        title=f"Lowest mean loss: {best['variant']}, lr {best[_LR]}, weight decay {best[_WD]}: "
+        f"{best['text']} nats",
+        chart=alt.layer(cells, words)
+        .properties(width=_PANEL[0], height=_PANEL[1])
+        .facet(facet=alt.Facet("variant:N", sort=order, title=None), columns=2),
+        rows=rows,
+        caption="Mean over the seeds of the best validation loss of each run.",
+    )
+
+
+def _sorted(values: Sequence[Json]) -> list[Json]:
+    """Return values of an axis from small to large; texts that spell numbers count as these."""
+    try:
+        return sorted(values, key=float)
+    except (TypeError, ValueError):
+        return list(values)
+
+
+def _why(summary: Mapping[str, Json], reason: str) -> str:
+    return reason if summary["completeness"]["completed"] else "no run was completed"
+
+
+def _empty(name: str, subject: str, reason: str) -> Chart:
+    return Chart(
+        name=name, subject=subject, title=subject, chart=None, rows=(), caption="", empty=reason
+    )

@@ -1,0 +1,121 @@
+"""Findings of a training study: hypotheses, best points, spread between seeds, use of GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from specc.kinds import rankings
+from specc.kinds.base import Decision, Figure, Finding
+from specc.kinds.sentences import number
+from specc.kinds.training import acceptance
+from specc.kinds.training.charts import charts
+from specc.kinds.training.decisions import decisions, early_slope, power_law
+from specc.model import Json
+
+__all__ = ["charts", "decisions", "figures", "findings", "methodology"]
+
+_RANKED = ("best_val_ce", "final_val_accuracy", "duration_min", "callback_share_pct")
+
+
+def figures(summary: Mapping[str, Json]) -> tuple[Figure, ...]:
+    """Return nothing: the plots are `charts`, which draw curves and not metrics."""
+    del summary
+    return ()
+
+
+def findings(summary: Mapping[str, Json]) -> tuple[Finding, ...]:
+    """Return what the runs say, hypotheses first."""
+    by_name = {metric["name"]: metric for metric in summary["metrics"]}
+    ranked = (rankings.best_and_worst(summary, by_name[name]) for name in _RANKED)
+    return (
+        *(_told(one) for one in (power_law(summary), early_slope(summary)) if one.text),
+        *_spread(summary),
+        *(one for one in ranked if one is not None),
+        *_resources(summary),
+        *_warnings(summary),
+    )
+
+
+def methodology() -> tuple[tuple[str, str], ...]:
+    """Return how training is measured."""
+    return (
+        (
+            "Slopes",
+            "alpha is the slope of log(loss) over log(step) by least squares over every batch, "
+            "unsmoothed. Its error allows for dependence between batches; effective n says how "
+            "many independent points they are worth.",
+        ),
+        (
+            "Power law",
+            "loss = offset + amplitude * step^-a, fitted to means over log-spaced bins. R² of a "
+            "smoothed curve is nearly 1 by itself: beside it stands R² on the last fifth of the "
+            "steps, which a second fit did not see.",
+        ),
+        (
+            "Hypotheses",
+            "H1: more than 90 % of runs with R² of 0.98 or more; Wilson's interval. H2: Spearman's "
+            "rho of alpha_early and best_val_ce of 0.7 or more; interval by leaving out one "
+            "configuration (all of its seeds) after the other. MET and NOT_MET where the whole "
+            "interval lies on one side of the goal.",
+        ),
+        (
+            "Curvature",
+            "On a fixed subsample of the training images: lambda_max by power iteration, the trace "
+            "by Hutchinson's estimate with its standard error.",
+        ),
+        (
+            "Curves",
+            "Of each variant the configuration with the lowest mean best validation loss; bands "
+            "are its seeds.",
+        ),
+    )
+
+
+def _told(decision: Decision) -> Finding:
+    interval = f" ({decision.interval})" if decision.interval else ""
+    return Finding(
+        title=f"{decision.label}: {decision.verdict}",
+        text=f"{decision.text}{interval}. {decision.why}",
+        cells=decision.cells,
+    )
+
+
+def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
+    """Yield how much of the best loss's variance seeds, variants and configurations make."""
+    found = (summary.get("across") or {}).get("spread") or {"reason": "nothing"}
+    if found["reason"] is not None:
+        return
+    means = ", ".join(f"{name} {number(mean)}" for name, mean in found["variant_means"].items())
+    deviation = "" if found["seed_sd"] is None else f" (sd {number(found['seed_sd'])} nats)"
+    yield Finding(
+        title="Seeds against variants",
+        text=f"Of the variance of {found['metric']} over {found['runs']} runs, "
+        f"{number(found['variants_pct'])} % lies between variants, "
+        f"{number(found['configurations_pct'])} % between their configurations and "
+        f"{number(found['seeds_pct'])} % between seeds{deviation}. Means [nats]: {means}.",
+        cells=(),
+    )
+
+
+def _resources(summary: Mapping[str, Json]) -> Iterator[Finding]:
+    for one in acceptance.by_variant(summary):
+        text = "; ".join(f"{check.name}: {check.text} ({check.verdict})" for check in one.checks)
+        yield Finding(
+            title=f"Resources of {one.variant}: {one.verdict}", text=f"{text}.", cells=one.cells
+        )
+
+
+def _warnings(summary: Mapping[str, Json]) -> Iterator[Finding]:
+    """Yield what callbacks complained of, and how many runs went on from a checkpoint."""
+    for key, words in (
+        ("warnings", "callbacks failed and the run went on"),
+        ("resumes", "runs went on from a checkpoint"),
+    ):
+        cells = [cell for cell in summary["cells"] if cell["details"].get(key)]
+        count = sum(cell["details"][key] for cell in cells)
+        if count:
+            yield Finding(
+                title=key.capitalize(),
+                text=f"{count} times {words}, at {len(cells)} points.",
+                cells=tuple(cell["cell"] for cell in cells),
+            )
