@@ -196,6 +196,20 @@ def test_every_row_says_how_long_its_callbacks_took(full):
     assert times[7] > times[1]
 
 
+def test_what_acts_at_each_step_takes_no_twentieth_of_it(data):
+    changes: dict[str, Any] = {"model": {"width": 32}, "batch_size": 60, "epochs": 10}
+    run = Run(
+        data, {"batches", "loss_slope"}, cadences={**NEVER, "flush_steps": 10}, **changes
+    ).epochs(0, 10)
+    rows = run.of("batch")
+    assert len(rows) == 20
+    # the fastest of each: a process that was put aside meanwhile says nothing about either
+    fastest = {name: min(row[name] for row in rows) for name in ("callbacks_ns", "step_ns")}
+    assert fastest["callbacks_ns"] < 0.05 * fastest["step_ns"]
+    whole = sum(row["callbacks_ns"] for row in rows) / sum(row["step_ns"] for row in rows)
+    assert whole < 0.05
+
+
 def test_validation_is_that_of_all_images_at_once(data):
     run = Run(data, {"quarters"}, validation_batch_size=9).epochs(0, 2)
     model = run.trainer.model.eval()

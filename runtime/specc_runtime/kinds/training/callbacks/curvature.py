@@ -1,7 +1,13 @@
 """A `curvature` row each 500 steps: largest eigenvalue and trace of the Hessian of the loss.
 
-Time: `iterations` + `probes` Hessian-vector products, each some two to three training steps' worth
-of work on as many images. Memory: see `chunk` in ml/curvature.py; nothing is kept between rows.
+Reading it: lambda_max is the curvature along the steepest direction; plain gradient descent becomes
+unstable where it exceeds 2 / lr. It is negative where the loss curves down more than up. The trace
+is the sum over all directions. Both are of the training images without augmentation and of the
+cross-entropy alone: a decay in the gradient would add itself to each eigenvalue.
+
+Time: at most `iterations` + `probes` Hessian-vector products, each the work of two to three
+training steps of as many images. Memory: see `chunk` in ml/curvature.py; nothing is kept between
+rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
-"""A `noise` row every two epochs: how the loss fluctuates, and how much gradients differ."""
+"""A `noise` row every two epochs: how the loss fluctuates, and how much gradients differ.
+
+Reading it: residual_power tells how far single losses are off the power law of their window,
+squared and relative; psd_tail whether they jump (near tail_fraction: each batch by itself) or drift
+(less: the curve bends, or the weights wander). gradient_variance over the squared gradient norm,
+times the batch size, is the batch size at which noise and gradient weigh the same.
+
+Time: `gradient_batches` training steps' worth. Memory: two vectors of the weights' size meanwhile,
+and the last `window_steps` losses.
+"""
 
 from __future__ import annotations
 
