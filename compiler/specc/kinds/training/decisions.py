@@ -53,13 +53,14 @@ def power_law(summary: Mapping[str, Json]) -> Decision:
 def early_slope(summary: Mapping[str, Json]) -> Decision:
     """Return H2: the correlation of early slope and best validation loss, against its goal."""
     found = _hypotheses(summary).get("early_slope")
-    rank = None if not found else found["spearman"]
-    if rank is None or rank["value"] is None:
-        why = "no run was completed" if rank is None else str(rank["reason"])
-        return missing(EARLY_SLOPE, _LABELS[EARLY_SLOPE], why)
-    line = found["pearson"]
+    if not found:
+        return missing(EARLY_SLOPE, _LABELS[EARLY_SLOPE], "no run was completed")
+    rank, line = found["spearman"], found["pearson"]
+    if rank["value"] is None:
+        return missing(EARLY_SLOPE, _LABELS[EARLY_SLOPE], str(rank["reason"]))
     clusters = f"{rank['clusters']} configurations"
     spread = None if rank["low"] is None else f"{number(rank['low'])} to {number(rank['high'])}"
+    no_interval = "" if spread else f" ({rank['reason']})"
     each = ", ".join(
         f"{name} {number(one['spearman']['value'])}" for name, one in found["by_variant"].items()
     )
@@ -70,17 +71,12 @@ def early_slope(summary: Mapping[str, Json]) -> Decision:
         interval=None if spread is None else f"{spread}, n = {rank['n']} runs of {clusters}",
         verdict=found["verdict"],
         why=f"Goal: at least {found['goal']}; interval clustered by configuration"
-        f"{'' if spread else f' ({rank_reason(rank)})'}. Pearson: {number(line['value'])}. "
+        f"{no_interval}. Pearson: {number(line['value'])}. "
         f"Within variants: {each}.",
         cells=_all_cells(summary),
         value=rank["value"],
         unit=None,
     )
-
-
-def rank_reason(rank: Mapping[str, Json]) -> str:
-    """Return why a correlation has no interval."""
-    return str(rank["reason"] or "none")
 
 
 def _complete(summary: Mapping[str, Json]) -> Decision:

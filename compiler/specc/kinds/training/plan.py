@@ -147,13 +147,15 @@ def train_images(settings: Mapping[str, Any]) -> int | None:
     if images is None or not all(one is None or _is_number(one) for one in (share, wanted)):
         return None
     left = images - math.ceil(images * (share or 0))
-    return left if wanted is None else min(left, wanted)
+    return left if wanted is None else min(left, int(wanted))
 
 
 def steps_per_epoch(settings: Mapping[str, Any]) -> int | None:
     """Return the steps of one epoch, the last short batch left out; None where it is unknown."""
     images, batch = train_images(settings), settings.get("batch_size")
-    return images // batch if images is not None and _is_number(batch) and batch else None
+    if images is None or not _is_number(batch) or batch < 1:
+        return None
+    return images // int(batch)
 
 
 def _variants(spec: Spec) -> Iterator[_Variant]:

@@ -26,6 +26,7 @@ _BATCH = (
 )
 _WITH_REASONS = {
     "quarters": ("loss_val_nats", "acc_val", "grad_norm", "weight_norm"),
+    "slopes": ("loss_slope", "loss_slope_error"),
     "curvature": ("lambda_max", "hutchinson_trace"),
     "noise": ("psd_tail", "gradient_variance", "residual_power"),
     "resources": ("gpu_memory_allocated_bytes", "gpu_memory_reserved_bytes", "rss_peak_bytes"),
@@ -35,6 +36,8 @@ _CURVATURE = (
     *("lambda_residual", "lambda_iterations", "lambda_tolerance"),
     *("hutchinson_error", "hutchinson_probes", "subsample"),
 )
+_SLOPE = ("loss_slope_points", "loss_slope_skipped")
+_NOISE = ("window_losses", "gradient_batches", "gradient_batch_size")
 _WINDOWS = ("alpha_early_from_epoch", "alpha_early_to_epoch", "burn_in_ce", "smoothing_steps")
 _MODEL = (
     *("parameters", "architecture", "dtype", "device", "classes"),
@@ -51,10 +54,16 @@ def record_columns() -> Mapping[str, Any]:
         *("step", "step_ns", "callbacks_ns", "parameters", "classes"),
         *("train_samples", "val_samples", "lambda_iterations", "hutchinson_probes", "subsample"),
         *_WITH_REASONS["resources"],
+        *_SLOPE,
+        *_NOISE,
     )
     real = (
         *("epoch", "loss_train_nats", "loss_train_bits", "acc_train", "lr", "wd"),
-        *(name for key in ("quarters", "curvature", "noise") for name in _WITH_REASONS[key]),
+        *(
+            name
+            for key in ("quarters", "slopes", "curvature", "noise")
+            for name in _WITH_REASONS[key]
+        ),
         *("lambda_residual", "lambda_tolerance", "hutchinson_error"),
         *_WINDOWS,
         *_EPOCH,
@@ -72,8 +81,8 @@ def bulk_columns() -> Mapping[str, Sequence[str]]:
 
 
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
-    """Return `batches`, `quarters`, `curvature`, `noise`, `epochs`, `warnings`, `resumes`,
-    `resources` and `models`.
+    """Return `batches`, `quarters`, `slopes`, `curvature`, `noise`, `epochs`, `warnings`,
+    `resumes`, `resources` and `models`.
     """
     keys = ["task", "attempt", "t_ns"]
 
@@ -87,8 +96,9 @@ def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     return {
         "batches": of("batch", *_BATCH),
         "quarters": of("quarter", "step", "epoch", *reasoned("quarters")),
+        "slopes": of("slope", "step", "epoch", *reasoned("slopes"), *_SLOPE),
         "curvature": of("curvature", "step", "epoch", *reasoned("curvature"), *_CURVATURE),
-        "noise": of("noise", "step", "epoch", *reasoned("noise")),
+        "noise": of("noise", "step", "epoch", *reasoned("noise"), *_NOISE),
         "epochs": of("epoch", "epoch", "step", *_EPOCH),
         "warnings": of("warning", "step", "callback", "message"),
         "resumes": of("resume", "epoch", "step", "checkpoint", "reason"),
