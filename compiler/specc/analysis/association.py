@@ -97,7 +97,8 @@ def _associated(
         return _none(reason, method, n=n, clusters=len(numbers), left_out=left_out)
     value = _correlation(x, y, method)
     if value is None:
-        constant = "the first" if np.ptp(x) == 0 else "the second"
+        varies = _correlation(x, np.arange(n, dtype=np.float64), method) is not None
+        constant = "the second" if varies else "the first"
         reason = f"{constant} measure never varies"
         return _none(reason, method, n=n, clusters=len(numbers), left_out=left_out)
     low, high, p_clustered, unbounded = _interval(x, y, group, value, method)
@@ -124,11 +125,11 @@ def _correlation(x: Array, y: Array, method: Method) -> float | None:
     # very large or small numbers would lose their squares
     sides = []
     for side in (x, y):
-        centred = side - np.mean(side)
-        largest = float(np.max(np.abs(centred)))
-        if largest <= 1e-14 * float(np.max(np.abs(side))):
+        scaled = side / max(float(np.max(np.abs(side))), 1e-300)
+        centred = scaled - np.mean(scaled)
+        if float(np.max(np.abs(centred))) <= 1e-14:
             return None
-        sides.append(centred / largest)
+        sides.append(centred / np.max(np.abs(centred)))
     a, b = sides
     return max(-1.0, min(1.0, dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))))
 

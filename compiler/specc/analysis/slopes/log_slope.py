@@ -67,8 +67,6 @@ def loglog_slope(
     x, y = np.log(points.step), np.log(points.loss)
     x, y = x - np.mean(x), y - np.mean(y)
     spread, total = dot(x, x), dot(y, y)
-    if spread == 0:
-        return _none("the steps are too close together", points.left_out)
     slope = dot(x, y) / spread
     rest = y - slope * x
     noise = of_rest(rest, _TERMS)

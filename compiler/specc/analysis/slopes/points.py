@@ -14,6 +14,10 @@ from specc.analysis.arrays import Array, Values, as_array
 
 LEAST = 8
 """Fewer points are refused: two or three parameters through a handful always fit."""
+NARROW = 1e-6
+"""Least range of log(step)."""
+TINY, HUGE = 1e-100, 1e100
+"""No step and no cross-entropy is beyond these, and the squares of such numbers would be lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +25,9 @@ class Points:
     """The usable part of one curve."""
 
     step: Array
-    """(n,) rising, > 0; steps or epochs, as they were given."""
+    """(n,) rising, TINY to HUGE; steps or epochs, as they were given."""
     loss: Array
-    """(n,) finite, > 0 [nats]."""
+    """(n,) TINY to HUGE [nats]."""
     left_out: int
     """Points within the window that were not finite or not above 0."""
     reason: str | None
@@ -63,11 +67,14 @@ def usable(
         inside[known] &= x[known] >= low
     if high is not None:
         inside[known] &= x[known] <= high
-    taken = inside & (x > 0) & np.isfinite(y) & (y > 0)
+    # NaN is on neither side
+    taken = inside & (x > TINY) & (x < HUGE) & (y > TINY) & (y < HUGE)
     count, left_out = int(taken.sum()), int(inside.sum() - taken.sum())
     if count < LEAST:
         dropped = f" ({left_out} more are not finite or not above 0)" if left_out else ""
         return _refused(f"{count} usable points, a fit needs {LEAST}{dropped}", left_out)
+    if np.log(x[taken][-1] / x[taken][0]) < NARROW:
+        return _refused("the steps are too close together", left_out)
     return Points(step=x[taken], loss=y[taken], left_out=left_out, reason=None)
 
 

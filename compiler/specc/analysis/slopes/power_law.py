@@ -39,7 +39,7 @@ class PowerLaw:
     """Standard error, dependence between points allowed for; wide where the offset could be
     traded for it."""
     amplitude: float | None
-    """[nats], at step 1."""
+    """[nats], at step 1; None also when it is more than a float holds."""
     offset: float | None
     """[nats], never below 0: what the loss would end at."""
     r_squared: float | None
@@ -182,6 +182,8 @@ def _alpha_error(law: _Law, step: Array, rest: Array, noise: Noise) -> float | N
 
 
 def _at_step_one(law: _Law) -> float | None:
+    if law.amplitude <= 0:
+        return None
     logs = math.log(law.amplitude) + law.alpha * math.log(law.unit)
     return math.exp(logs) if logs < 700 else None
 

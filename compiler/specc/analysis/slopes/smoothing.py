@@ -8,13 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from specc.analysis.arrays import Array, Values, as_array
+from specc.analysis.slopes.points import HUGE
 
 
 def ewma(values: Values, span: float) -> Array:
     """Return the exponentially weighted mean up to each value, in the unit of the values.
 
-    values: (n,); NaN and inf are gaps: they weigh nothing, the weights go on falling over them,
-    and the mean before them is kept. NaN before the first finite value.
+    values: (n,); NaN, inf and numbers beyond 1e100 are gaps: they weigh nothing, the weights go on
+    falling over them, and the mean before them is kept. NaN before the first finite value.
     span: >= 1; the weight of a value falls by the factor 1 - 2 / (span + 1) with every place, so
     that the mean lags about span / 2 places behind. Raises ValueError for a span below 1.
     Weights are normalised at each place, so the start is not pulled towards 0.
@@ -23,7 +24,7 @@ def ewma(values: Values, span: float) -> Array:
     if not span >= 1:
         raise ValueError(f"span must be at least 1, got {span}")
     series = as_array(values)
-    known = np.isfinite(series)
+    known = np.abs(series) < HUGE
     decay = 1 - 2 / (span + 1)
     total = _decayed_sum(np.where(known, series, 0.0), decay)
     weight = _decayed_sum(known.astype(np.float64), decay)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specc.analysis.arrays import Array, Values, as_array
+from specc.analysis.slopes.points import HUGE
 
 SEGMENT = 256
 LEAST = 16
@@ -38,12 +39,13 @@ def psd(values: Values, *, segment: int = SEGMENT) -> Spectrum:
 
     values: (n,).   segment: values in each piece; n when there are fewer.
     Each piece less its mean, times a Hann window, half overlapping the one before it; a rest that
-    fills no piece is not used. Gaps (NaN, inf) up to a tenth of the values are bridged by straight
-    lines and counted, more of them refused. Never raises on data.
+    fills no piece is not used. Gaps (NaN, inf, numbers beyond 1e100) up to a tenth of
+    the values are bridged by straight lines and counted, more of them refused. Never raises on
+    data.
     Source: Welch (1967); checked against scipy.signal.welch, and white noise of known variance.
     """
     series = as_array(values)
-    known = np.isfinite(series)
+    known = np.abs(series) < HUGE
     n, gaps = len(series), int(len(series) - known.sum())
     if n - gaps < LEAST:
         return _none(f"{n - gaps} finite values, a spectrum needs {LEAST}", gaps)
