@@ -294,9 +294,17 @@ def test_curvature_of_weights_that_are_not_finite_is_null_with_the_reason(data):
     with pytest.raises(TaskError, match="is nan"):
         run.epochs(0, 1)
     row = run.of("curvature")[0]
-    assert row["lambda_max"] is row["hutchinson_trace"] is None
-    assert row["lambda_max_reason"] == "the Hessian times a vector is not finite (product 1)"
-    assert row["hutchinson_trace_reason"] == "the Hessian times a vector is not finite (probe 1)"
+    product, probe = (
+        f"the Hessian times a vector is not finite ({where})" for where in ("product 1", "probe 1")
+    )
+    expected = {
+        "lambda_max": product,
+        "lambda_residual": product,
+        "hutchinson_trace": probe,
+        "hutchinson_error": probe,
+    }
+    assert {name: row[f"{name}_reason"] for name in expected} == expected
+    assert {row[name] for name in expected} == {None}
 
 
 def test_the_rows_up_to_a_divergence_are_written(data):

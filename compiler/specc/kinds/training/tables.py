@@ -27,15 +27,12 @@ _BATCH = (
 _WITH_REASONS = {
     "quarters": ("loss_val_nats", "acc_val", "grad_norm", "weight_norm"),
     "slopes": ("loss_slope", "loss_slope_error"),
-    "curvature": ("lambda_max", "hutchinson_trace"),
+    "curvature": ("lambda_max", "lambda_residual", "hutchinson_trace", "hutchinson_error"),
     "noise": ("psd_tail", "gradient_variance", "residual_power"),
     "resources": ("gpu_memory_allocated_bytes", "gpu_memory_reserved_bytes", "rss_peak_bytes"),
 }
 """Values that may be null, with `<name>_reason` beside them."""
-_CURVATURE = (
-    *("lambda_residual", "lambda_iterations", "lambda_tolerance"),
-    *("hutchinson_error", "hutchinson_probes", "subsample"),
-)
+_CURVATURE = ("lambda_iterations", "lambda_tolerance", "hutchinson_probes", "subsample")
 _SLOPE = ("loss_slope_points", "loss_slope_skipped")
 _NOISE = ("window_losses", "gradient_batches", "gradient_batch_size")
 _WINDOWS = ("alpha_early_from_epoch", "alpha_early_to_epoch", "burn_in_ce", "smoothing_steps")
@@ -64,7 +61,7 @@ def record_columns() -> Mapping[str, Any]:
             for key in ("quarters", "slopes", "curvature", "noise")
             for name in _WITH_REASONS[key]
         ),
-        *("lambda_residual", "lambda_tolerance", "hutchinson_error"),
+        "lambda_tolerance",
         *_WINDOWS,
         *_EPOCH,
     )

@@ -51,10 +51,13 @@ class CurvatureMonitor(Callback):
             # another seed than the start vector's, or the first probe would have its signs
             trace = hutchinson_trace(product, parameters, probes=settings["probes"], seed=seed + 1)
         reasons = {
-            f"{name}_reason": found.reason
-            for name, found in (("lambda_max", largest), ("hutchinson_trace", trace))
-            if found.reason is not None
+            "lambda_max_reason": largest.reason,
+            "hutchinson_trace_reason": trace.reason,
         }
+        if largest.residual is None:
+            reasons["lambda_residual_reason"] = largest.reason or "relative to a value of 0"
+        if trace.error is None:
+            reasons["hutchinson_error_reason"] = trace.reason or "one probe has no spread"
         state.record(
             "curvature",
             step=state.step,
@@ -67,5 +70,5 @@ class CurvatureMonitor(Callback):
             hutchinson_error=trace.error,
             hutchinson_probes=trace.probes,
             subsample=len(classes),
-            **reasons,
+            **{name: reason for name, reason in reasons.items() if reason is not None},
         )
