@@ -14,7 +14,15 @@ from torch.nn import functional
 from training_parts import cifar_binary, cifar_python, cifar_rows, digits, idx, settings
 
 from specc_runtime.attempts.attempt import TaskError
-from specc_runtime.ml.image_data import Images, augmented, crop_boxes, load, resized, seeded
+from specc_runtime.ml.image_data import (
+    Images,
+    augmented,
+    channel_moments,
+    crop_boxes,
+    load,
+    resized,
+    seeded,
+)
 from specc_runtime.ml.image_files import BadFile, read
 
 CPU = torch.device("cpu")
@@ -171,7 +179,16 @@ def test_training_images_are_normalised(tmp_path):
     images = loaded(digits(tmp_path / "digits.csv.gz"))
     every = images.normalised(images.train[0])
     assert every.mean().item() == pytest.approx(0, abs=1e-5)
-    assert every.std().item() == pytest.approx(1, abs=1e-5)
+    assert every.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_moments_of_a_channel_are_those_of_its_numbers():
+    generator = torch.Generator().manual_seed(4)
+    images = torch.randint(0, 256, (7, 3, 5, 5), generator=generator, dtype=torch.uint8)
+    mean, deviation = channel_moments(images)
+    numbers = images.double() / 255
+    torch.testing.assert_close(mean, numbers.mean((0, 2, 3)).float())
+    torch.testing.assert_close(deviation, numbers.std((0, 2, 3), correction=0).float())
 
 
 PLAIN = {"random_resized_crop": False, "horizontal_flip": False}

@@ -40,8 +40,9 @@ def run(attempt: Attempt) -> None:
     try:
         for epoch in range(first, settings["epochs"]):
             trainer.epoch(epoch)
-            if (epoch + 1) % settings["checkpoint"]["every_epochs"] == 0:
-                _save(attempt, trainer, epoch + 1)
+            done = epoch + 1
+            if done % settings["checkpoint"]["every_epochs"] == 0 or done == settings["epochs"]:
+                _save(attempt, trainer, done)
             trainer.stalls.alive()
     finally:
         trainer.stalls.stop()
