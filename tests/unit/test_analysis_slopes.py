@@ -192,6 +192,33 @@ def test_a_run_that_never_comes_down_or_ends_in_nan_has_no_burn_in() -> None:
     assert ended.reason == "the loss is no number at the end; the last one is at 90"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_curve_raises_or_gives_a_number_that_is_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    odd = np.array([np.nan, np.inf, -np.inf, 0, -1, 1e308, 5e-324, 1e160, 1, 2])
+    for n in (0, 1, 8, 13, 60, 300):
+        curves = [
+            rng.choice(odd, n),
+            np.full(n, rng.choice(odd)),
+            np.exp(rng.normal(0, 50, n)),
+            np.tile([1.0, 2.0], n)[:n],
+            np.where(np.arange(n) < n // 2, 2.0, rng.choice(odd)),
+        ]
+        for loss in curves:
+            for step in (np.arange(float(n)), 1e15 + np.arange(n), 1e298 * np.arange(n)):
+                fits = (
+                    loglog_slope(step, loss, window=(1, None)),
+                    power_law(step, loss, from_step=None),
+                    two_segment_knee(step, loss),
+                    burn_in(step, loss),
+                )
+                for found in fits:
+                    values = [getattr(found, name) for name in found.__slots__]
+                    numbers = [value for value in values if isinstance(value, float)]
+                    assert np.isfinite(numbers).all()
+                    assert (values[0] is None) == (found.reason is not None)
+
+
 def test_the_whole_sweep_takes_seconds() -> None:
     step = np.arange(1.0, 20_001.0)
     curves = [noisy(0.05 + 3 * step**-0.5, 0.1, seed=k, r=0.5) for k in range(8)]

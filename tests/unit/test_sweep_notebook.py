@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from specc.exporting.csv_text import every_digit, six_decimals
+from specc.kinds.training.exports import COLUMNS
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "loss-slope-sweep.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
@@ -97,6 +98,11 @@ def test_the_notebook_judges_both_hypotheses(tmp_path: Path, monkeypatch) -> Non
     assert first["rho"] == pytest.approx(rho, abs=1e-9)
     assert first["low"] < rho < first["high"]
     assert found["h2"].height == 2 * (1 + len(VARIANTS))
+
+
+def test_it_expects_the_columns_that_are_exported(tmp_path: Path, monkeypatch) -> None:
+    found = executed(an_export(tmp_path / "exported", a_table()), monkeypatch)
+    assert tuple(found["COLUMNS"]) == COLUMNS
 
 
 def test_its_plots_are_charts_of_the_runs(tmp_path: Path, monkeypatch) -> None:

@@ -108,7 +108,9 @@ def _searched(bins: Bins, left_out: int, smoothing: str) -> Knee:
     noise, missed = _noise(x, root, left, np.column_stack([line, units[best]]))
     p = _chance(abs(float(gains[best])) / math.sqrt(noise.scale), noise.freedom, _length(units))
     if p > ALPHA:
-        reason = f"no knee: one line suffices (p = {p:.2g})"
+        waves = noise.worth - _TERMS - noise.extra < LEAST_FREEDOM
+        why = "slow waves drown what two lines gain" if waves else "one line suffices"
+        reason = f"no knee: {why} (p = {p:.2g})"
         return _none(reason, left_out, smoothing, p=p, effective_n=noise.worth)
     smooth = f_tail(missed / noise.scale, noise.extra, noise.freedom) < MISFIT
     held = max(noise, _allowing(left, _TERMS), key=lambda each: each.allowed)

@@ -17,7 +17,8 @@ from specc.analysis.long_run import Noise, of_rest
 from specc.analysis.slopes.points import Bins, log_bins, usable
 
 MOST_BINS = 200
-POINTS_PER_BIN = 4
+POINTS_PER_BIN = 16
+"""On average: fewer bins for short runs, or R2 would be that of the noise of batches."""
 LEAST_BINS = 8
 HELD_OUT = 0.2
 """The last part of the steps, which the second fit does not see."""
