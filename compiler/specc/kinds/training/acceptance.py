@@ -1,7 +1,7 @@
 """Whether a sweep used its GPUs as it should, variant by variant. Pure: reads the summary.
 
-Four limits: no attempt out of memory, GPUs busy for more than 80 %, a run under 30 minutes, and
-what tasks share a GPU within its memory.
+Four limits: no attempt out of memory, a run under 30 minutes, GPUs busy for more than 80 %, and
+all tasks on one GPU within its memory. The last two don't apply to tasks that ask for no GPU.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def by_variant(summary: Mapping[str, Json]) -> list[Acceptance]:
     for cell in summary["cells"]:
         groups.setdefault(_variant(cell["axes"]), []).append(cell)
     return [
-        Acceptance(name, tuple(_checks(summary, name, cells)), tuple(c["cell"] for c in cells))
+        Acceptance(name, tuple(_checks(summary, name, cells)), _ended(cells))
         for name, cells in groups.items()
     ]
 
@@ -71,17 +71,6 @@ def _checks(
         f"{count} of {ran} runs, limit 0" if ran else "no run has ended",
         _below(count if ran else None, 1),
     )
-    busy = [row["used"]["gpu_util_pct"] for row in shapes]
-    known = [value for value in busy if value is not None]
-    util = min(known, default=None)
-    why = next((row["reasons"].get("gpu_util_pct") for row in shapes), None)
-    yield Check(
-        "GPU utilisation",
-        f"{number(util)} %, limit above {LEAST_UTIL_PCT} %"
-        if util is not None
-        else f"not measured: {why or 'no job of it has ended'}",
-        UNKNOWN if util is None else "MET" if util > LEAST_UTIL_PCT else "NOT_MET",
-    )
     longest = _largest(cells, "duration_min")
     yield Check(
         "longest run",
@@ -90,7 +79,22 @@ def _checks(
         else "no run has a duration",
         _below(longest, MOST_MINUTES),
     )
+    if shapes and not any(row["asked"]["gpus"] for row in shapes):
+        return
+    yield _utilisation(shapes)
     yield _memory(cells, shapes)
+
+
+def _utilisation(shapes: Sequence[Mapping[str, Json]]) -> Check:
+    busy = [row["used"]["gpu_util_pct"] for row in shapes]
+    known = [value for value in busy if value is not None]
+    util = min(known, default=None)
+    why = next((row["reasons"].get("gpu_util_pct") for row in shapes), None)
+    name, limit = "GPU utilisation", f"limit above {LEAST_UTIL_PCT} %"
+    if util is None:
+        return Check(name, f"not measured: {why or 'no job of it has ended'}", UNKNOWN)
+    verdict = "MET" if util > LEAST_UTIL_PCT else "NOT_MET"
+    return Check(name, f"{number(util)} %, {limit}", verdict)
 
 
 def _memory(cells: Sequence[Mapping[str, Json]], shapes: Sequence[Mapping[str, Json]]) -> Check:
@@ -122,6 +126,12 @@ def _shapes(
     }
     rows = summary.get("right_sizing") or ()
     return [row for row in rows if (row["bundle_id"], row["shape"]) in names]
+
+
+def _ended(cells: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
+    return tuple(
+        c["cell"] for c in cells if c["repetitions"]["completed"] or c["repetitions"]["failed"]
+    )
 
 
 def _largest(cells: Sequence[Mapping[str, Json]], metric: str) -> float | None:

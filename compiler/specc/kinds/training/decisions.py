@@ -44,7 +44,7 @@ def power_law(summary: Mapping[str, Json]) -> Decision:
         verdict=found["verdict"],
         why=f"Goal: above {_pct(found['goal'])} %; Wilson's interval.{left_out} R² of a smoothed "
         f"curve is nearly 1 by itself: on the held-out last fifth {held} runs reach it.",
-        cells=_all_cells(summary),
+        cells=all_cells(summary),
         value=100 * found["value"],
         unit="%",
     )
@@ -73,7 +73,7 @@ def early_slope(summary: Mapping[str, Json]) -> Decision:
         why=f"Goal: at least {found['goal']}; interval clustered by configuration"
         f"{no_interval}. Pearson: {number(line['value'])}. "
         f"Within variants: {each}.",
-        cells=_all_cells(summary),
+        cells=all_cells(summary),
         value=rank["value"],
         unit=None,
     )
@@ -122,8 +122,8 @@ def _resources(summary: Mapping[str, Json]) -> Iterator[Decision]:
         text="; ".join(f"{one.variant} {one.verdict}" for one in found),
         interval=None,
         verdict=verdict,
-        why="No run out of memory, GPUs busy for more than 80 %, each run under 30 minutes, all "
-        "runs on one GPU within its memory; see the findings.",
+        why="No run out of memory, each under 30 minutes, and of tasks with a GPU: GPUs busy for "
+        "more than 80 %, all tasks on one GPU within its memory; see the findings.",
         cells=(),
     )
 
@@ -132,7 +132,8 @@ def _hypotheses(summary: Mapping[str, Json]) -> Mapping[str, Json]:
     return (summary.get("across") or {}).get("hypotheses") or {}
 
 
-def _all_cells(summary: Mapping[str, Json]) -> tuple[str, ...]:
+def all_cells(summary: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the cells with a completed run."""
     return tuple(c["cell"] for c in summary["cells"] if c["repetitions"]["completed"])
 
 

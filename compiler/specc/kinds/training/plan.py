@@ -126,7 +126,7 @@ def _check_lengths(spec: Spec, variant: _Variant) -> Iterator[Problem]:
     limits = {
         "quarter_epochs": (epochs, "epochs"),
         "noise_epochs": (epochs, "epochs"),
-        "curvature_steps": (None if steps is None else steps * epochs, "steps"),
+        "curvature_steps": (steps * epochs if steps else None, "steps"),
     }
     for name, (most, unit) in limits.items():
         each = cadences.get(name)

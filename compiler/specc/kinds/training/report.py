@@ -9,7 +9,7 @@ from specc.kinds.base import Decision, Figure, Finding
 from specc.kinds.sentences import number
 from specc.kinds.training import acceptance
 from specc.kinds.training.charts import charts
-from specc.kinds.training.decisions import decisions, early_slope, power_law
+from specc.kinds.training.decisions import all_cells, decisions, early_slope, power_law
 from specc.model import Json
 
 __all__ = ["charts", "decisions", "figures", "findings", "methodology"]
@@ -93,7 +93,7 @@ def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
         f"{number(found['variants_pct'])} % lies between variants, "
         f"{number(found['configurations_pct'])} % between their configurations and "
         f"{number(found['seeds_pct'])} % between seeds{deviation}. Means [nats]: {means}.",
-        cells=(),
+        cells=all_cells(summary),
     )
 
 
