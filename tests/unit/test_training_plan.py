@@ -49,7 +49,7 @@ def test_numbers_that_train_nothing_are_refused(settings: str) -> None:
 
 def test_a_batch_larger_than_the_data_is_refused() -> None:
     assert codes("batch_size: 50001") == ["E622"]
-    assert codes("batch_size: 50000") == []
+    assert "E622" not in codes("batch_size: 50000")
     few = DATA.replace("FORMAT", "idx").replace("}", ", train_samples: 64}")
     found = problems(f"settings: {{{few}, batch_size: 65}}\n")
     assert "E622" in [problem.code for problem in found]
