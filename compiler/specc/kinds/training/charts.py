@@ -74,19 +74,18 @@ def _lines(rows: Sequence[Mapping[str, Json]], y_title: str, *, log: bool) -> al
     x = alt.X("epoch:Q", title="epoch").scale(type=kind, nice=False).axis(grid=False, format="~g")
     order = sorted({row["variant"] for row in rows})
     base = alt.Chart(alt.NamedData("rows"))
-    colour = alt.Color("variant:N", sort=order, title="variant")
-    band = base.mark_area(opacity=0.18).encode(
+    # both layers have both channels, so that their legends are one
+    told = alt.Legend(symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=2.5)
+    base = base.encode(
         x=x,
-        y=alt.Y("low:Q", title=y_title).scale(type=kind, zero=False, nice=False),
-        y2="high:Q",
-        # the legend of the lines tells the bands too
-        color=alt.Color("variant:N", sort=order, legend=None),
+        color=alt.Color("variant:N", title="variant", legend=told).scale(domain=order),
+        strokeDash=alt.StrokeDash("variant:N", title="variant", legend=told).scale(domain=order),
+    )
+    band = base.mark_area(opacity=0.18).encode(
+        y=alt.Y("low:Q", title=y_title).scale(type=kind, zero=False, nice=False), y2="high:Q"
     )
     line = base.mark_line().encode(
-        x=x,
-        y=alt.Y("mean:Q", title=y_title).scale(type=kind, zero=False, nice=False).axis(format="~g"),
-        color=colour,
-        strokeDash=alt.StrokeDash("variant:N", sort=order, title="variant"),
+        y=alt.Y("mean:Q", title=y_title).axis(format="~g"),
         tooltip=["variant:N", "epoch:Q", "mean:Q", "low:Q", "high:Q", "seeds:Q"],
     )
     return alt.layer(band, line)
