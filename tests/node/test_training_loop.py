@@ -206,6 +206,32 @@ def test_a_run_without_a_step_for_many_medians_is_ended_as_stalled(least_s, slee
     assert done.stdout == printed
 
 
+SUSPENDED = """
+import signal, torch
+from specc_runtime.attempts.attempt import TaskError
+from specc_runtime.kinds.training.interface import Step
+from specc_runtime.kinds.training.watch import StallWatch
+watch = StallWatch({"quality": {"stalled_factor": 10, "stalled_min_seconds": 900}})
+watch.start()
+zero = torch.zeros(())
+for number in (1, 2):
+    watch.saw(Step(number, 0.1, zero, zero, 0.1, 0.0, 0, step_ns=20_000_000))
+    signal.raise_signal(signal.SIGALRM)
+print("goes on")
+try:
+    signal.raise_signal(signal.SIGALRM)
+except TaskError as error:
+    print(error.category)
+"""
+
+
+def test_one_alarm_as_after_a_suspension_ends_nothing_and_a_second_without_a_step_does():
+    done = subprocess.run(
+        [sys.executable, "-c", SUSPENDED], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert done.stdout == "goes on\nstalled\n"
+
+
 def test_resnet18_has_the_parameters_of_the_paper_and_half_the_width_a_quarter():
     block = settings(model={"architecture": "resnet18", "width": 64})["model"]
 
