@@ -119,3 +119,9 @@ def test_a_failed_run_keeps_its_row_with_empty_fields(tmp_path: Path) -> None:
     export([bundle.path], tmp_path / "out", ["dataset"])
     (row,) = rows_of(tmp_path / "out/study.csv")
     assert (row["variant"], row["best_val_ce"], row["loss_trajectory"]) == ("base", "", "")
+
+
+def test_the_docs_explain_every_column() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    section = text.partition("### The data set of a training study")[2].partition("\n## ")[0]
+    assert [name for name in COLUMNS if f"`{name}`" not in section] == []

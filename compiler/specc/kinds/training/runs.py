@@ -5,10 +5,10 @@ Batches are read a few runs at a time; a number that can't be had is None with i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from specc.analysis.slopes.burn_in import SPAN, burn_in
@@ -59,7 +59,7 @@ def fits(curve: pl.DataFrame | None, windows: Row) -> dict[str, Value]:
     if curve is None or curve.is_empty():
         return _all_missing(_FITS, "no batch was recorded")
     step, epoch, loss = (
-        curve[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        curve[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
         for name in ("step", "epoch", "loss_train_nats")
     )
     low = _or(windows.get("alpha_early_from_epoch"), EARLY_EPOCHS[0])
@@ -79,7 +79,8 @@ def fits(curve: pl.DataFrame | None, windows: Row) -> dict[str, Value]:
     law = power_law(step, loss, from_step=burnt.step)
     knee = two_segment_knee(epoch, loss)
     no_burn_in = f"no burn-in: {burnt.reason}"
-    burnt_epoch = None if burnt.step is None else float(np.interp(burnt.step, step, epoch))
+    at_burn_in = curve.filter(pl.col("step") == burnt.step)["epoch"]
+    burnt_epoch = None if burnt.step is None else float(at_burn_in.item(0))
     return {
         "alpha_early": (None, early) if isinstance(early, str) else (early.value, early.reason),
         "alpha_early_effective_n": (None, early)
