@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
-from training_parts import cifar_binary, cifar_python, cifar_rows, digits, idx, settings
+from training_parts import (
+    cifar_binary,
+    cifar_of_python_2,
+    cifar_python,
+    cifar_rows,
+    digits,
+    idx,
+    settings,
+)
 
 from specc_runtime.attempts.attempt import TaskError
 from specc_runtime.ml.image_data import (
@@ -47,9 +55,14 @@ def not_loaded(path: Path, **block: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("form", "make"), [("cifar10-binary", cifar_binary), ("cifar10-python", cifar_python)]
+    ("form", "make"),
+    [
+        ("cifar10-binary", cifar_binary),
+        ("cifar10-python", cifar_python),
+        ("cifar10-python", cifar_of_python_2),
+    ],
 )
-def test_both_cifar_archives_give_the_images_that_were_put_in(form, make, tmp_path):
+def test_cifar_archives_give_the_images_that_were_put_in(form, make, tmp_path):
     files = read(make(tmp_path / "archive.tar.gz"), form)
     images, labels = files.train
     assert images.shape == (100, 3, 32, 32)
