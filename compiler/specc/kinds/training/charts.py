@@ -111,15 +111,19 @@ def _slope_against_loss(summary: Mapping[str, Json]) -> Chart:
     ]
     if not rows:
         return _empty(name, subject, _why(summary, "no run has both"))
-    order = list(by_variant(runs))
+    order = sorted(by_variant(runs))
     chart = (
         alt.Chart(alt.NamedData("rows"))
         .mark_point(filled=True, opacity=0.65, size=45)
         .encode(
-            x=alt.X(f"{SLOPE}:Q", title="alpha_early (slope in log-log)").scale(zero=False),
-            y=alt.Y(f"{LOSS}:Q", title="best validation loss [nats]").scale(type="log"),
-            color=alt.Color("variant:N", sort=order, title="variant"),
-            shape=alt.Shape("variant:N", sort=order, title="variant"),
+            x=alt.X(f"{SLOPE}:Q", title="alpha_early (slope in log-log)").scale(
+                zero=False, padding=12
+            ),
+            y=alt.Y(f"{LOSS}:Q", title="best validation loss [nats]")
+            .scale(type="log", nice=False, padding=12)
+            .axis(format="~g"),
+            color=alt.Color("variant:N", title="variant").scale(domain=order),
+            shape=alt.Shape("variant:N", title="variant").scale(domain=order),
             tooltip=["variant:N", f"{SLOPE}:Q", f"{LOSS}:Q"],
         )
     )
