@@ -129,6 +129,23 @@ def test_a_truncated_archive_is_refused(share, tmp_path):
     assert refused(path, "cifar10-binary").startswith("it can't be read as cifar10-binary: ")
 
 
+def test_an_archive_with_one_wrong_byte_is_refused(tmp_path):
+    path = cifar_binary(tmp_path / "archive.tar.gz")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert refused(path, "cifar10-binary").startswith("it can't be read as cifar10-binary: ")
+
+
+def test_a_damaged_pickle_makes_no_memo_of_the_size_it_claims(tmp_path):
+    # "remember this as number 4,294,967,295"
+    batch = b"\x80\x02}r\xff\xff\xff\xff."
+    (tmp_path / "data_batch_1").write_bytes(batch)
+    for name in ("data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"):
+        (tmp_path / name).write_bytes(batch)
+    assert refused(tmp_path, "cifar10-python") == "it can't be read as cifar10-python: 'labels'"
+
+
 def test_an_archive_of_another_format_is_refused_by_name(tmp_path):
     path = cifar_python(tmp_path / "archive.tar.gz")
     assert refused(path, "cifar10-binary") == (

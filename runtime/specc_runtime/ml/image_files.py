@@ -11,7 +11,7 @@ import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -94,6 +94,9 @@ def _members(path: Path, names: Sequence[str]) -> Dict[str, bytes]:
                 file = archive.extractfile(member) if name in names else None
                 if file is not None:
                     found[name] = file.read()
+            # the checksum stands behind the end of the archive, where nobody else would look
+            while archive.fileobj is not None and archive.fileobj.read(1 << 20):
+                continue
     lacking = [name for name in names if name not in found]
     if lacking:
         raise BadFile(f"it has no {', '.join(lacking)}: it is not whole, or of another format")
@@ -142,8 +145,18 @@ class _Type:
         del state  # byte order and the like: a byte has none
 
 
-class _Reader(pickle.Unpickler):
-    """Reads pickles of plain values and arrays; any other name is refused, not imported."""
+class _Reader(pickle._Unpickler):
+    """Reads pickles of plain values and arrays; any other name is refused, not imported.
+
+    It is Python's own in Python: the one in C makes its memo as large as a damaged file says.
+    """
+
+    dispatch: ClassVar[Dict[int, Any]] = {
+        code: function
+        for code, function in pickle._Unpickler.dispatch.items()
+        # protocol 5 makes a buffer of any size that is claimed
+        if code != pickle.BYTEARRAY8[0]
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         known = {
