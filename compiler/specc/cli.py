@@ -6,8 +6,10 @@ that `commands/console.py` prints. A bug stays a traceback, with exit code 70.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -73,6 +75,7 @@ app.add_typer(clusters.app)
 def main() -> None:
     """Run the command line. Never returns."""
     try:
+        _with_a_home()
         app()
     except Exception:
         traceback.print_exc()
@@ -82,3 +85,14 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(int(ExitCode.INTERNAL))
+
+
+def _with_a_home() -> None:
+    """Give users without one, as containers have them, a home that can't be written.
+
+    altair can't be imported without any.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.devnull

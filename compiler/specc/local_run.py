@@ -42,8 +42,9 @@ def scripts(bundle: Path) -> tuple[str, ...]:
     try:
         manifest = read_manifest(bundle)
     except (Damage, OSError) as damage:
+        why = damage.strerror if isinstance(damage, OSError) else str(damage)
         raise BundleInvalid(
-            str(damage), hint="give the folder that `specc compile` printed"
+            f"{bundle} is not a bundle: {why}", hint="give the folder that `specc compile` printed"
         ) from damage
     return tuple(shape["script"] for shape in manifest.predicate["shapes"])
 

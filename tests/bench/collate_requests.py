@@ -37,11 +37,12 @@ def main() -> None:
     said = lambda what: steps.append((what, round(time.perf_counter() - started, 2)))  # noqa: E731
     collate_data([Path(bundle)], Path(out), rehash="--rehash" in options, progress=said)
     wall_s = time.perf_counter() - started
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    used = resource.getrusage(resource.RUSAGE_SELF)
     told = {
         "wall_s": wall_s,
         "until_analysed_s": next(at for what, at in steps if what == "writing tables"),
-        "peak_mib": peak_mib,
+        "peak_mib": used.ru_maxrss / 1024,
+        "cpu_s": used.ru_utime + used.ru_stime,
         "runs": dict(_by_run(Path(out))),
     }
     if "--steps" in options:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from specc.analysis.proportions import wilson
 
-GROSS = 1e-4
+GROSS = 1e-3
 """A test fails when a kept promise would look this bad, or worse, less often than this."""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
-from path import compiled, run_script, specc, specc_json
+from path import compiled, run_script, specc
 
 SPEC = """\
 schema_version: 1
@@ -85,19 +85,24 @@ def test_a_run_beside_busy_neighbours_never_passes(bundle: Path) -> None:
     assert ended.stdout.splitlines()[0] in ("FAIL", "INCONCLUSIVE")
 
 
-def test_a_run_passes_against_itself_and_leaves_what_ci_reads(
-    bundle: Path, fivefold: Path, tmp_path: Path
-) -> None:
-    run = bundle / "results" / "r1"
-    found = specc_json("compare", run, run, "--gate", fivefold, "--out", tmp_path)
-    assert found["comparison"]["gate"] == "PASS"
-    assert json.loads((tmp_path / "comparison.json").read_text()) == found["comparison"]
+def test_a_run_is_not_held_against_itself(bundle: Path) -> None:
+    ended = specc("compare", f"{bundle}:r1", bundle / "results" / "r1")
+    assert ended.returncode == 6
+    assert "both sides are the same run, which shows nothing: r1" in ended.stderr
+
+
+def test_a_comparison_leaves_what_ci_reads(bundle: Path, fivefold: Path, tmp_path: Path) -> None:
+    runs = [bundle / "results" / name for name in ("r1", "r2")]
+    ended = specc("compare", *runs, "--gate", fivefold, "--out", tmp_path, "--json")
+    comparison = json.loads(ended.stdout)["comparison"]
+    assert {0: "PASS", 5: "INCONCLUSIVE"}[ended.returncode] == comparison["gate"]
+    assert json.loads((tmp_path / "comparison.json").read_text()) == comparison
     (suite,) = Xml.parse(tmp_path / "junit.xml").getroot()
     assert [case.attrib["name"] for case in suite] == ["all cells", "the only point"]
     plots = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert plots == ["compare_seconds_value.png", "compare_seconds_value.svg"]
     assert "<h1 " in (tmp_path / "comparison.html").read_text()
-    assert (tmp_path / "comparison.md").read_text().startswith("# PASS\n")
+    assert (tmp_path / "comparison.md").read_text().startswith(f"# {comparison['gate']}\n")
 
 
 def test_several_runs_must_be_told_apart(bundle: Path) -> None:

@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from house import ROOT, shown, tracked
+from specc.cli import VERBS
+from specc.problems import ExitCode
 
 MARKDOWN = [path for path in tracked() if path.suffix == ".md"]
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
@@ -55,3 +58,27 @@ def test_a_marked_example_runs(name: str, block: str, tmp_path: Path) -> None:
         timeout=120,
     )
     assert ended.returncode == 0, f"{name}:\n{ended.stdout}{ended.stderr}"
+
+
+def test_the_readme_names_every_command() -> None:
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Commands\n")[2].partition("\n## ")
+    verbs = {verb.__name__.rstrip("_") for verb in VERBS} | {"cluster"}
+    named = set(re.findall(r"`([a-z]+)`", table[0].partition("`specc VERB")[0]))
+    assert named == verbs
+
+
+def test_the_readme_names_every_exit_code() -> None:
+    codes = re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert [int(code) for code in codes] == [int(code) for code in ExitCode]
+
+
+def test_the_page_of_dependencies_names_every_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    listed = [
+        *project["project"]["dependencies"],
+        *(one for extra in project["project"]["optional-dependencies"].values() for one in extra),
+        *project["dependency-groups"]["dev"],
+    ]
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    names = {re.split(r"[\[<>=~ ]", one)[0] for one in listed}
+    assert sorted(name for name in names if name not in page) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,6 +34,7 @@ ERRORS = {
 }
 HEAT = {"name": "heat", "label": "heat", "unit": "K", "better": "none", "definition": "of the room"}
 
+_STARTS = itertools.count(1)
 Runs = Mapping[str, Sequence[float]]
 """Metric -> one value for each run."""
 
@@ -123,7 +125,8 @@ def a_summary(
         "bundle_id": "study-0123456789ab",
         "run_id": "r1",
         "hosts": ["node-1"],
-        "started_epoch_ns": 1,
+        # no two summaries are of one run
+        "started_epoch_ns": next(_STARTS),
     }
     return {
         "schema_version": 1,

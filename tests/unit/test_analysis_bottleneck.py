@@ -281,10 +281,10 @@ def test_the_tables_and_the_schema_know_the_same_names():
 
 
 def test_busy_cpus_are_told_beside_what_the_launch_itself_used():
-    found = judged(a_curve({"cpu_util_pct": rising(99), "own_cpu_pct": (8.0,) * 6}))
+    found = judged(a_curve({"cpu_util_pct": rising(99), "own_cpu_pct": rising(80)}))
     assert found.kind == "cpu-bound"
     assert found.evidence[1] == (
-        "CPUs kept busy by this launch 8 % at concurrency 8, against 8 % at concurrency 4"
+        "CPUs kept busy by this launch 80 % at concurrency 8, against 40 % at concurrency 4"
         " (limit 85 %)"
     )
 
@@ -304,12 +304,3 @@ def test_a_knee_between_two_levels_leaves_a_gain_in_the_step_across_it():
     # the knee at 8.8 gives the step from 8 to 16 ten percent, and those beyond it none
     levels = [replace(one, throughput=min(100.0 * (one.level or 0), 880.0)) for one in a_curve()]
     assert judged(levels, (8.4, 9.2)).kind == "queueing"
-
-
-def test_cpus_that_strangers_keep_busy_are_told_as_that():
-    found = judged(a_curve({"cpu_util_pct": (100.0,) * 6, "own_cpu_pct": (8.0,) * 6}))
-    assert (found.kind, found.confidence) == ("undetermined", None)
-    assert found.evidence[-1] == ("CPUs kept busy by this launch 8 % at concurrency 8 (limit 85 %)")
-    assert found.next_actions[0] == (
-        "Repeat where nothing else runs: most of what kept the CPUs busy was not this launch."
-    )

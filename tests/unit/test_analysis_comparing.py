@@ -50,17 +50,34 @@ def test_one_run_on_a_side_is_refused() -> None:
 
 def test_repetitions_that_line_up_are_one_value_each() -> None:
     cells = [(OLD[:4], NEW), ([20.0, 21.0, 19.0, 20.5], [22.0, 21.0, 23.0, 20.0])]
-    found = mean_over_cells(cells, aligned=True)
+    found = mean_over_cells(cells, [(range(4), range(4))] * len(cells))
     sides = [np.mean([cell[side] for cell in cells], axis=0) for side in (0, 1)]
     known = stats.ttest_ind(sides[1], sides[0], equal_var=False)
     assert found.p_above(0.0) == pytest.approx(known.pvalue / 2)
 
 
-def test_errors_of_cells_that_do_not_line_up_are_added() -> None:
+def test_where_repetitions_are_not_known_cells_may_all_go_together() -> None:
     one, two = difference(OLD, NEW), difference(NEW, OLD)
-    found = mean_over_cells([(OLD, NEW), (NEW, OLD)], aligned=False)
+    found = mean_over_cells([(OLD, NEW), (NEW, OLD)], None)
     assert found.centre == pytest.approx(0.0)
+    assert found.error == pytest.approx((one.error + two.error) / 2)
+
+
+def test_errors_of_cells_without_a_repetition_in_common_are_added() -> None:
+    one, two = difference([1.0, 3.0], [2.0, 6.0]), difference([5.0, 6.0], [4.0, 9.0])
+    found = mean_over_cells(
+        [([1.0, 3.0], [2.0, 6.0]), ([5.0, 6.0], [4.0, 9.0])], [((0, 1), (2, 3)), ((2, 3), (0, 1))]
+    )
     assert found.error == pytest.approx(math.hypot(one.error, two.error) / 2)
+
+
+def test_a_lost_run_does_not_hide_that_repetitions_go_together() -> None:
+    together = [1.0, 2.0, 3.0, 4.0, 5.0]
+    cells = [(together, together)] * 8
+    whole = [(range(5), range(5))] * 8
+    lost = [(together[1:], together), *cells[1:]]
+    found = mean_over_cells(lost, [((1, 2, 3, 4), range(5)), *whole[1:]])
+    assert found.error == pytest.approx(mean_over_cells(cells, whole).error, rel=0.05)
 
 
 def test_equal_runs_prove_as_much_as_their_order() -> None:

@@ -143,6 +143,13 @@ def test_sizes_that_never_vary_differ_for_sure() -> None:
     assert differ([8.0, 8.0], [8.0, 8.0], paired=False) == 1.0
 
 
+def test_equal_runs_of_what_varies_elsewhere_may_be_luck() -> None:
+    # two of the six orders of two and two part them; two of four signs of two gaps
+    assert differ([8.0, 8.0], [9.0, 9.0], paired=False, varies=True) == pytest.approx(2 / 6)
+    assert differ([8.0, 8.0], [9.0, 9.0], paired=True, varies=True) == pytest.approx(2 / 4)
+    assert differ([8.0, 8.0], [8.0, 8.0], paired=False, varies=True) == 1.0
+
+
 @pytest.mark.parametrize(
     ("load", "evidence"),
     [

@@ -13,7 +13,7 @@ from specc.analysis.load.curve import curve
 from specc.analysis.load.growth import last_growth
 from specc.analysis.load.hinge import fit_hinge
 from specc.analysis.load.knee import Level, find_knee
-from specc.analysis.load.little import audit, counts_requests
+from specc.analysis.load.little import audit, seconds_of_rate
 from specc.analysis.load.slo import Bounds, answer
 from specc.analysis.load.usl import fit_usl, peak_interval
 from specc.analysis.student import f_tail
@@ -119,6 +119,20 @@ def test_a_spread_that_rises_with_the_load_takes_weight_from_high_levels() -> No
     assert data.weights[0] / data.weights[-1] == pytest.approx(128**2, rel=0.02)
 
 
+def test_a_plateau_within_the_last_factor_of_two_is_seen_where_levels_are_dense() -> None:
+    """40 to 50 still grows, which the slope from 40 to 80 can't tell from growing at 80."""
+    loads = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0)
+    noise = (0.99, 1.0, 1.01)
+
+    def dense(rate: Callable[[float], float]) -> list[Level]:
+        return [Level(load=n, throughputs=tuple(rate(n) * e for e in noise)) for n in loads]
+
+    found = find_knee(dense(lambda load: min(load, 45.0)))
+    assert found.verdict == "FOUND"
+    assert found.value == pytest.approx(45, rel=0.02)
+    assert find_knee(dense(lambda load: load)).verdict == "NOT_REACHED"
+
+
 def test_growth_is_the_slope_over_the_last_factor_of_two() -> None:
     data = {n: [100.0 * n, 101.0 * n] for n in LEVELS}
     found = last_growth(curve(data))
@@ -198,7 +212,12 @@ def test_tokens_are_not_audited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "counts"), [("1/s", True), ("ops/s", True), ("B/s", False), ("s", False)]
+    ("unit", "over_s"),
+    [("1/s", 1.0), ("ops/s", 1.0), ("ops/min", 60.0), ("qps", 1.0), ("B/s", None), ("s", None)],
 )
-def test_which_rates_count_requests(unit: str, counts: bool) -> None:
-    assert counts_requests(unit) is counts
+def test_which_rates_count_requests(unit: str, over_s: float | None) -> None:
+    assert seconds_of_rate(unit) == over_s
+
+
+def test_a_rate_per_minute_obeys_littles_law() -> None:
+    assert audit(8.0, 48_000.0, "ops/min", 10.0, "ms").ratio == pytest.approx(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -77,6 +78,22 @@ def test_an_autoregressive_series_is_worth_its_known_share():
         values.append(x)
     # (1 - 0.8) / (1 + 0.8) of the samples
     assert effective_samples(values) == pytest.approx(20_000 / 9, rel=0.15)
+
+
+def test_a_series_that_moves_slowly_altogether_is_worth_little():
+    rng = np.random.default_rng(1)
+    noise, series = rng.normal(size=10_000), np.empty(10_000)
+    series[0] = noise[0] / math.sqrt(1 - 0.999**2)
+    for place in range(1, len(series)):
+        series[place] = 0.999 * series[place - 1] + noise[place]
+    # 10,000 * (1 - 0.999) / (1 + 0.999) = 5
+    assert effective_samples(series) < 15
+
+
+def test_a_slight_drift_leaves_a_long_series_its_worth():
+    rng = np.random.default_rng(1)
+    series = rng.normal(size=100_000) + np.linspace(0, 0.3, 100_000)
+    assert effective_samples(series) > 20_000
 
 
 def test_equal_values_are_worth_their_number():

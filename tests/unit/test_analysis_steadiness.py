@@ -76,6 +76,13 @@ def test_a_smooth_drift_that_all_runs_share_is_told_by_the_runs() -> None:
     assert not common_drift([0.02, 0.021, 0.02])
 
 
+def test_values_that_take_turns_are_worth_all_of_themselves() -> None:
+    turns = np.tile([1.0, 2.0], 500)
+    assert examine(turns).effective_n > 990
+    assert examine(turns).significant is False
+    assert examine(turns * np.linspace(1.0, 1.3, 1000)).significant is True
+
+
 def test_one_stall_is_an_outlier_and_no_drift() -> None:
     values = noisy(np.ones(N))
     values[190] = 1000.0

@@ -268,7 +268,8 @@ def test_results_of_an_older_runtime_have_less_evidence(tmp_path: Path):
         return {"cpu_util_pct": 99.0 * share_of(load), "gpus": [], "rss_bytes": 5}
 
     found = of_curve(a_sweep(tmp_path, old))
-    assert (found["class"], found["confidence"]) == ("cpu-bound", "medium")
+    # its processes took 3 s of CPU time: that others kept four CPUs busy is known all the same
+    assert (found["class"], found["confidence"]) == ("cpu-bound", "low")
     assert any("not sampled by the runtime that ran it" in gap for gap in found["missing"])
 
 

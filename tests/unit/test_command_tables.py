@@ -46,3 +46,12 @@ def test_a_task_of_two_ranks_took_the_longest_time_all_cpu_time_and_the_largest_
 def test_cpu_time_that_one_rank_did_not_measure_is_not_known_of_the_task() -> None:
     first = {**PROCESS, "rank": 0, "user_s": 1.0, "system_s": 0.5}
     assert of_ranks(first, {**PROCESS, "rank": 1})["process.cpu_s"][0] is None
+
+
+def test_a_metric_is_defined_as_its_spec_does() -> None:
+    declared = {"unit": "ms", "better": "lower", "definition": "time to the last byte"}
+    rows: list[dict[str, Any]] = []
+    schema = {"task": pl.Int64, **CORE, **tables.record_columns()}
+    frames = tables.frames(pl.LazyFrame(rows, schema=schema))
+    first = tables.metrics([{"metrics": {"latency_ms": declared}}], frames)[0]
+    assert first.definition == "time to the last byte."

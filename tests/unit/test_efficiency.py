@@ -50,6 +50,19 @@ def test_work_by_joule_pairs_each_run_with_its_own_power():
     assert (found.unit, found.scope, found.source) == ("samples per J", "device", "nvml")
 
 
+def test_work_by_the_minute_is_not_taken_for_work_by_the_second():
+    found = per_joule([6000.0, 6000.0], [50.0, 50.0], unit="ops/min", **NVML)
+    assert (found.value, found.unit) == (2.0, "ops per J")
+
+
+def test_what_is_not_by_time_has_no_work_by_joule():
+    found = per_joule([100.0], [50.0], unit="qps", **NVML)
+    assert (found.value, found.reason) == (
+        None,
+        "'qps' is not by time: what a joule buys is not told",
+    )
+
+
 def test_a_run_without_power_is_left_out_and_told():
     found = per_joule(RATES, [50.0, None, 45.0], unit="samples/s", **NVML)
     assert found.value == pytest.approx(2.0)

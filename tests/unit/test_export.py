@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from results import ABundle, a_bundle, metric, process
+from results_inference import a_study as an_inference_study
 
 from specc.collate.pipeline import collate_data
 from specc.exporting.dataset import MissingColumns, WrongType, checked
@@ -178,6 +179,20 @@ def test_series_of_one_task_in_two_runs_have_two_names(tmp_path: Path) -> None:
     task = bundle.tasks[0]["task_id"]
     names = sorted(path.name for path in (tmp_path / "out/timeseries").iterdir())
     assert names == [f"{task}_r1_loss.csv", f"{task}_r2_loss.csv"]
+
+
+def test_batches_and_windows_of_a_run_are_series(tmp_path: Path) -> None:
+    study = an_inference_study(tmp_path, batch_sizes=(8,), repetitions=1)
+    exported(study, tmp_path / "out", ["dataset"])
+    task = study.tasks[0]["task_id"]
+    batches = rows_of(tmp_path / f"out/timeseries/{task}_latency_ms_per_batch.csv")
+    assert [row["phase"] for row in batches].count("warmup") == 5
+    assert len(batches) == 65
+    windows = rows_of(tmp_path / f"out/timeseries/{task}_throughput_samples_per_s.csv")
+    assert len(windows) == 2
+    for row in windows:
+        rate = float(row["samples"]) / float(row["duration_ns"]) * 1e9
+        assert float(row["samples_per_s"]) == pytest.approx(rate)
 
 
 def samples_of(text: str) -> dict[str, list[tuple[Mapping[str, str], float]]]:

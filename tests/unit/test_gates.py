@@ -60,10 +60,10 @@ def test_a_mistake_is_told_with_its_place(
     assert mistakes(tmp_path, text) == [found]
 
 
-def study(*centres: float, n: int = 5) -> dict[str, Any]:
+def study(*centres: float, n: int = 5, spread: float = 0.01) -> dict[str, Any]:
     cells = [
         a_cell(f"c{k}", {"size": k}, runs, [LATENCY])
-        for k, runs in enumerate(latencies(*centres, n=n), start=1)
+        for k, runs in enumerate(latencies(*centres, n=n, spread=spread), start=1)
     ]
     return a_summary(cells)
 
@@ -92,6 +92,21 @@ def test_a_contaminated_cell_keeps_no_limit() -> None:
     summary["cells"][0]["metrics"]["latency_ms"] = metric
     for limit in ({"le": 15.0}, {"le": 5.0}):
         assert judged(summary, {"metric": "latency_ms", **limit})[0][0] == "INCONCLUSIVE"
+
+
+def test_survivors_of_crashed_runs_keep_no_limit_and_may_break_it() -> None:
+    summary = study(10.0)
+    summary["cells"][0]["repetitions"]["expected"] += 2
+    for limit, verdict in ({"le": 15.0}, "INCONCLUSIVE"), ({"le": 5.0}, "FAIL"):
+        assert judged(summary, {"metric": "latency_ms", **limit})[0][0] == verdict
+
+
+def test_two_equal_runs_decide_no_limit_and_three_do() -> None:
+    limit = {"metric": "latency_ms", "le": 15.0}
+    assert judged(study(10.0, n=2, spread=0.0), limit)[0][0] == "INCONCLUSIVE"
+    assert judged(study(20.0, n=2, spread=0.0), limit)[0][0] == "INCONCLUSIVE"
+    assert judged(study(10.0, n=3, spread=0.0), limit)[0][0] == "PASS"
+    assert judged(study(20.0, n=3, spread=0.0), limit)[0][0] == "FAIL"
 
 
 def test_where_chooses_the_cells() -> None:

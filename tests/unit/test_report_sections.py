@@ -10,10 +10,12 @@ import pytest
 from load_summaries import a_load_summary
 
 from specc.collate.rooms import report_room
+from specc.kinds import KINDS
 from specc.reporting import one_page, vega
 from specc.reporting.drawings import Drawings
+from specc.reporting.front import warnings
 from specc.reporting.report import HEADINGS, page, report_files
-from specc.reporting.sections import again, nodes
+from specc.reporting.sections import again, method, nodes
 
 NOTHING_DRAWN = Drawings(items=(), files={})
 
@@ -51,6 +53,33 @@ def test_the_first_page_answers_a_load_study_in_numbers() -> None:
     assert found["knee"]["value"] == pytest.approx(8, rel=0.1)
     assert found["peak_throughput"]["value"] == pytest.approx(800, rel=0.05)
     assert found["tail_latency_at_peak"]["unit"] == "ms"
+
+
+def test_where_to_operate_is_told_instead_of_the_point_with_most_throughput() -> None:
+    summary = a_load_summary("plateau")
+    found = answers(summary)["best_operating_point"]
+    assert found["value"] == summary["load"][0]["recommended"]["high"]
+    assert found["value"] < summary["load"][0]["peak_throughput"]["level"]
+    assert found["why"].startswith("Operate at")
+
+
+def test_an_objective_names_the_load_up_to_which_it_is_met() -> None:
+    assert answers(a_load_summary("plateau"))["slo"]["text"] == "met up to concurrency 32"
+
+
+def test_answers_of_two_runs_name_their_run() -> None:
+    summary = a_load_summary("plateau")
+    [curve] = summary["load"]
+    summary["load"] = [{**curve, "run_id": run, "axes": {}} for run in ("r1", "r2")]
+    labels = [one["label"] for one in pages(summary)["decisions"] if one["key"] == "knee"]
+    assert labels == ["Where it saturates (run r1)", "Where it saturates (run r2)"]
+
+
+def test_an_answer_that_rests_on_doubted_levels_is_not_shown_as_a_good_one() -> None:
+    summary = a_load_summary("plateau")
+    summary["load"][0]["points"][1]["verdict"] = "CONTAMINATED"
+    kinds = {one["key"]: one["kind"] for one in pages(summary)["decisions"]}
+    assert kinds["knee"] == kinds["slo"] == "warn"
 
 
 def test_an_objective_that_no_load_meets_has_no_largest_load() -> None:
@@ -134,7 +163,8 @@ def a_comparison(**changes: Any) -> dict[str, Any]:
 def test_the_comparison_has_its_verdict_on_the_first_page_and_a_row_for_each_point() -> None:
     summary = {**a_load_summary("plateau"), "comparison": a_comparison()}
     shown = pages(summary)
-    assert answers(summary)["comparison"]["verdict"] == "FAIL"
+    found = answers(summary)["comparison"]
+    assert (found["text"], found["why"], found["verdict"]) == ("Time: +10 %", "worse", "FAIL")
     assert [cell["text"] for cell in shown["comparison"]["rows"]["rows"][0]] == [
         *("size 1", "Time", "1 s", "1.1 s", "+10.0 %", "FAIL", ""),
     ]
@@ -202,6 +232,18 @@ def test_only_packages_that_differ_are_compared() -> None:
     assert columns == ["nodes", "package b", "further packages"]
 
 
+def test_packages_beyond_the_columns_are_told_below_the_table() -> None:
+    summary = a_load_summary("plateau")
+    each = [{f"p{n}": version for n in range(6)} for version in ("1", "2")]
+    summary["machines"] = [
+        machine(f"n{n}", environment={"name": "d", "mode": "venv", "packages": one})
+        for n, one in enumerate(each)
+    ]
+    found = nodes.environment(summary)
+    assert len(found["differences"]["columns"]) == 5
+    assert found["more"] == [{"term": f"package p{n}", "text": "1; 2"} for n in (4, 5)]
+
+
 def test_reproducibility_has_the_names_that_programs_look_for() -> None:
     summary = {**a_load_summary("plateau"), "reproduce": ["# on a cluster", "(cd b && sbatch j)"]}
     found = again.document(summary)
@@ -267,4 +309,20 @@ def test_the_methodology_says_how_a_study_was_planned() -> None:
     assert found["scenario"] == "8 points over concurrency (8), each measured 5 times."
     assert found["concurrency_model"].startswith("The loop is closed")
     assert "(seed 3)" in found["Order and blocks"]
-    assert "warm-up" in found["warmup"]
+    assert found["warmup"].startswith("None of ours")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_says_what_becomes_of_warm_ups(kind: str) -> None:
+    summary = a_load_summary("plateau")
+    found = method.document(summary, report_room(kind))
+    assert found["warmup"] == dict(report_room(kind).methodology())["Warm-up"]
+
+
+def test_points_too_brief_to_see_neighbours_are_told_before_anybody_relies_on_them() -> None:
+    summary = a_load_summary("plateau")
+    reason = "sampled once a second: a point must be timed for 3 s and more at a time"
+    brief = {"cells": ["c0001", "c0002"], "missing": [f"cpu_util_pct, own_cpu_pct: {reason}"]}
+    told = "Whether other programs used the CPUs was not seen at 2 points"
+    assert not any(text.startswith(told) for text in warnings(summary))
+    assert any(text.startswith(told) for text in warnings({**summary, "bottleneck": [brief]}))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import polars as pl
 import pytest
+from many_requests import KNOWN, a_study
 
+from specc.collate.judging import VERDICTS
+from specc.collate.pipeline import collate_data
 from specc.collate.rows import CORE
 from specc.collate.samples import sampled
-from specc.kinds import requests
+from specc.kinds import KINDS, request_results, requests
+from specc.resources import folder
 
 LOAD = {"type": "load", "start_ns": 0, "window_ns": 2_000_000_000}
 MS = 1_000_000
@@ -38,9 +45,8 @@ def measured(*rows: dict[str, Any]) -> dict[str, tuple[float | None, str | None]
     return {one.metric: (one.value, one.reason) for one in each}
 
 
-def summary(*rows: dict[str, Any]) -> dict[str, Any]:
-    found = tables(*rows)
-    return requests.request_summary(found["requests"], found["loads"])
+def counted(*rows: dict[str, Any]) -> dict[str, Any]:
+    return request_results.details({"c1": [0]}, tables(*rows))["c1"]
 
 
 def test_latency_is_counted_from_when_a_request_was_sent_in_a_closed_loop():
@@ -108,35 +114,54 @@ def test_the_sequence_of_a_run_does_not_move_with_the_mix_of_operations():
     assert found.collect()["sequence"].to_list() == pytest.approx([0.5, 1.5, 0.5, 1.5])
 
 
-def test_the_summary_counts_and_describes_all_runs_together():
-    rows = [row(0, ms, tokens=10) for ms in (10, 20, 30, 40)]
+def test_requests_are_counted_with_their_errors_and_without_warm_up():
+    rows = [row(0, ms) for ms in (10, 20, 30, 40)]
     failed = [row(0, 5, ok=False, error="timeout"), row(0, 5, ok=False)]
-    found = summary(LOAD, *rows, *failed)
-    assert {key: found[key] for key in list(found)[:4]} == {
+    found = counted(LOAD, row(0, 1, phase="warmup"), *rows, *failed)
+    assert found.pop("by_operation")["get"]["total_requests"] == 6
+    assert found == {
         "total_requests": 6,
         "successful_requests": 4,
         "failed_requests": 2,
         "success_rate": pytest.approx(66.6667, abs=1e-3),
+        "window_s": 2.0,
+        "errors_by_type": {"timeout": 1, "unknown": 1},
     }
-    # between 30 and 40 ms: p90 at rank 2.7 of 0 to 3
-    assert found["latency_s"] == pytest.approx(
-        {"avg": 0.025, "min": 0.01, "max": 0.04, "p50": 0.025, "p90": 0.037, "p95": 0.0385,
-         "p99": 0.0397}
-    )  # fmt: skip
-    assert (found["requests_per_second"], found["tokens_per_second"]) == (2.0, 20.0)
-    assert found["errors_by_type"] == {"timeout": 1, "unknown": 1}
-    assert found["ttft_s"] is None
 
 
-def test_the_summary_describes_each_operation():
-    found = summary(LOAD, row(0, 10), row(0, 30, operation="set"), row(0, 1, ok=False))
-    by = found["by_operation"]
-    assert {name: (one["total_requests"], one["failed_requests"]) for name, one in by.items()} == {
-        "get": (2, 1),
-        "set": (1, 0),
+def test_each_operation_is_counted():
+    by = counted(LOAD, row(0, 10), row(0, 30, operation="set"), row(0, 1, ok=False))["by_operation"]
+    assert {name: (one["total_requests"], one["success_rate"]) for name, one in by.items()} == {
+        "get": (2, 50.0),
+        "set": (1, 100.0),
     }
-    assert by["set"]["latency_s"]["p99"] == pytest.approx(0.03)
 
 
-def test_the_summary_has_no_rate_without_a_window():
-    assert summary(row(0, 10))["requests_per_second"] is None
+def test_a_cell_without_requests_has_counts_of_zero_and_no_rate():
+    found = request_results.details({"c1": []}, tables(row(0, 10)))["c1"]
+    assert (found["total_requests"], found["success_rate"], found["window_s"]) == (0, None, None)
+
+
+def test_results_of_a_run_have_the_names_that_programs_look_for(monkeypatch, tmp_path: Path):
+    for kind, room in KNOWN.items():
+        monkeypatch.setitem(KINDS, kind, room)
+    done = collate_data([a_study(tmp_path, 8000, tokens=True).path], tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "results-r1.json").read_text())
+    schema = json.loads((folder("schema") / "contract" / "results.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    first, distribution = document["cells"][0], done.summary["cells"][0]["metrics"]["latency_s"]
+    assert first["total_requests"] == 2000
+    assert first["successful_requests"] + first["failed_requests"] == 2000
+    assert first["latency_s"].keys() == {"avg", "min", "max", "p50", "p90", "p95", "p99"}
+    assert first["latency_s"]["p99"] == distribution["distribution"]["p99"]
+    assert first["ttft_s"].keys() == {"avg", "p50", "p99"}
+    # one is sent every 100 microseconds, and some end after the window
+    assert 9_000 < first["requests_per_second"] < 10_000
+    assert first["tokens_per_second"] > first["requests_per_second"]
+    assert first["by_operation"].keys() == {"get", "set"}
+
+
+def test_results_may_have_every_verdict():
+    schema = json.loads((folder("schema") / "contract" / "results.schema.json").read_text())
+    cell = schema["properties"]["cells"]["items"]["properties"]
+    assert sorted(cell["verdict"]["enum"]) == sorted(VERDICTS)

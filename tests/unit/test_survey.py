@@ -271,3 +271,12 @@ def test_a_large_files_hash_is_remembered_until_it_changes(tmp_path: Path) -> No
     assert HashMemory().sha256(path) != first
     (tmp_path / "cache/specc/hashes.json").write_text("[")
     assert HashMemory().sha256(path) != first
+
+
+def test_a_memory_of_hashes_that_has_no_place_costs_nothing_but_time(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(5 << 20))
+    os.utime(path, (1, 1))
+    memory = HashMemory(Path(os.devnull) / "specc")
+    assert memory.sha256(path) == hashlib.sha256(bytes(5 << 20)).hexdigest()
+    memory.save()

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from specc.analysis import strangers
 from specc.analysis.bottleneck_table import (
-    NEXT_ACTIONS,
     NOTHING_MISSING,
+    NOTHING_MISSING_AT_POINTS,
     RESOURCES,
     STATISTICS,
-    STRANGERS,
     Statistic,
+    actions,
 )
 from specc.analysis.bottleneck_words import (
     Attribution,
     Level,
     common_gaps,
     compared,
+    disturbances,
     gain,
     gaps,
     growth,
@@ -89,15 +91,17 @@ def attribute_points(
     Returns (attribution, places of its points). Nothing shows here whether a resource that is at
     its limit is what a lower one would leave room for, so confidence is medium at most.
     """
-    groups: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[tuple[tuple[str, ...], bool], list[int]] = {}
     for place, point in enumerate(points):
         crossed = _strongest(_crossing(point, limits))
         if point.client_limited is not None:
             crossed = {"client": [], **crossed}
         named = [resource for resource in crossed if resource != "service"]
-        groups.setdefault(tuple(named or crossed), []).append(place)
+        answer = tuple(named or crossed)
+        hidden = not answer and strangers.hidden(point, limits)
+        groups.setdefault((answer, hidden), []).append(place)
     found = []
-    for resources, places in groups.items():
+    for (resources, hidden), places in groups.items():
         members = [points[place] for place in places]
         if not resources:
             unseen = sorted({name for one in members for name in unmeasured(one)})
@@ -105,6 +109,8 @@ def attribute_points(
             rare = {one.name for one in STATISTICS if one.rare}
             if not any(member.values.keys() - rare for member in members):
                 reason = "nothing was measured that could show a limit"
+            if hidden:
+                reason = f"{strangers.words(members, limits)}: what holds it back by itself is open"
             one = _undetermined(members, reason, common_gaps(members), limits)
         else:
             one = _point_group(resources, members, limits)
@@ -126,11 +132,15 @@ def _places(levels: Sequence[Level], knee: tuple[float, float] | None) -> range:
 
 
 def _crossing(at: Level, limits: Mapping[str, float]) -> dict[str, list[Statistic]]:
-    """Return the statistics past their limits, by resource, in the order of attribution."""
+    """Return the statistics past their limits, by resource, in the order of attribution.
+
+    Without those of the whole machine's CPUs where others took much of them.
+    """
     found: dict[str, list[Statistic]] = {}
+    unfit = strangers.MACHINE_WIDE if strangers.hidden(at, limits) else frozenset[str]()
     for one in STATISTICS:
         value = at.values.get(one.name)
-        if value is not None and value >= limits[one.name]:
+        if value is not None and value >= limits[one.name] and one.name not in unfit:
             found.setdefault(one.resource, []).append(one)
     return found
 
@@ -175,6 +185,7 @@ def _queues(at: Level, below: Level, limits: Mapping[str, float]) -> bool:
     )
     return (
         known
+        and not strangers.hidden(at, limits)
         and not any(resource != "service" for resource in _strongest(_crossing(at, limits)))
         and more is not None
         and longer is not None
@@ -204,9 +215,9 @@ def _named(
         # busy CPUs may be busy with the work of others
         evidence.append(compared(OWN, at, below, limits))
     evidence += symptoms(at, below, limits)
-    evidence += others(winners, [at], limits, below)
+    evidence += [*others(winners, [at], limits, below), *disturbances([at])]
     weak = all(one.weak for one in winners[first]) and bool(winners[first])
-    sure = knee and not tied and not weak
+    sure = knee and not tied and not weak and at.disturbed is None
     # that only waiting is left is concluded from what was seen to have room
     complete = not unmeasured(at) and (first != "service" or bool(winners[first]))
     return Attribution(
@@ -214,7 +225,7 @@ def _named(
         resource=first,
         tied=tuple(tied),
         evidence=tuple(evidence),
-        next_actions=_actions(winners),
+        next_actions=actions(winners, of_curve=True),
         confidence="high" if sure and complete else "medium" if sure else "low",
         missing=gaps(at.missing),
     )
@@ -237,17 +248,18 @@ def _point_group(
     known = any(OWN.name in member.values for member in members)
     if known and "cpu" in crossed and OWN.name not in crossed["cpu"]:
         evidence.append(ranged(OWN, members, limits))
-    evidence += others(crossed, members, limits, None)
+    evidence += [*others(crossed, members, limits, None), *disturbances(members)]
     of_first = crossed[resources[0]].values()
     weak = bool(of_first) and all(one.weak for one in of_first)
     complete = not any(unmeasured(member) for member in members)
-    sure = len(resources) == 1 and complete and not weak
+    disturbed = any(member.disturbed for member in members)
+    sure = len(resources) == 1 and complete and not weak and not disturbed
     return Attribution(
         kind=RESOURCES[resources[0]][0],
         resource=resources[0],
         tied=resources[1:],
         evidence=tuple(evidence),
-        next_actions=_actions(resources),
+        next_actions=actions(resources, of_curve=False),
         confidence="medium" if sure else "low",
         missing=gaps(common_gaps(members)),
     )
@@ -257,7 +269,8 @@ def _but(at: Level, limits: Mapping[str, float]) -> str:
     """Say what is at its limit all the same, but not newly, and what was not measured."""
     high = [RESOURCES[name][1] for name in _strongest(_crossing(at, limits)) if name != "service"]
     text = f"; at its limit at both: {', '.join(high)}" if high else ""
-    return text + not_known(unmeasured(at))
+    others = strangers.words([at], limits)
+    return text + (f"; {others}" if others else "") + not_known(unmeasured(at))
 
 
 def _undetermined(
@@ -270,21 +283,18 @@ def _undetermined(
     missing = gaps(unseen)
     evidence = list(others({}, members, limits, below))
     gap = missing[0].partition(": ") if missing else ("", "", "")
-    told = f"Close the gap in the evidence ({len(gap[0].split(', '))} statistics): {gap[2]}."
-    actions = [told if missing else NOTHING_MISSING]
-    busy = [one for one in members if one.values.get("cpu_util_pct", 0) >= limits["cpu_util_pct"]]
-    if busy and all(one.values.get(OWN.name, 100.0) < limits[OWN.name] / 2 for one in busy):
-        evidence.append(ranged(OWN, busy, limits))
-        actions.insert(0, STRANGERS)
+    count = len(gap[0].split(", "))
+    told = f"Close the gap in the evidence ({count} statistic{'s' * (count > 1)}): {gap[2]}."
+    of_curve = any(one.level is not None for one in members)
+    next_actions = [told if missing else NOTHING_MISSING if of_curve else NOTHING_MISSING_AT_POINTS]
+    if held := [one for one in members if strangers.hidden(one, limits)]:
+        evidence.append(ranged(OWN, held, limits))
+        next_actions.insert(0, strangers.ACTION)
     return Attribution(
         kind=UNDETERMINED,
         resource=None,
         evidence=tuple(evidence),
-        next_actions=tuple(actions),
+        next_actions=tuple(next_actions),
         missing=missing,
         reason=reason,
     )
-
-
-def _actions(resources: Mapping[str, object] | Sequence[str]) -> tuple[str, ...]:
-    return tuple(text for resource in resources for text in NEXT_ACTIONS[resource])

@@ -5,7 +5,7 @@ Data only. The limits stand in the schema (analysis.bottleneck.thresholds), by t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 CLASSES = {
@@ -128,12 +128,12 @@ CORE = ("gpu_compute", "cpu", "host_memory")
 
 NEXT_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "client": (
-        "Run the client with twice the processes, or on a node of its own, and repeat the level.",
+        "Run the client with twice the processes, or on a node of its own, and measure again.",
         "Until then read the numbers as a lower bound of what the service can do.",
     ),
     "gpu_compute": (
-        "Try larger batches, a lower precision or a faster attention kernel at the same load.",
-        "Add a GPU or a replica and repeat the level: throughput must grow with it.",
+        "Try larger batches, a lower precision or a faster attention kernel.",
+        "Add a GPU or a replica and measure again: throughput must grow with it.",
     ),
     "gpu_power": (
         "Compare with a raised or lowered power cap: throughput must follow it.",
@@ -144,26 +144,38 @@ NEXT_ACTIONS: Mapping[str, tuple[str, ...]] = {
         "Use a GPU with more memory, or spread the model over two.",
     ),
     "cpu": (
-        "Repeat the level with half and with twice the cores: throughput must follow.",
+        "Measure again with half and with twice the cores: throughput must follow.",
         "Profile the busiest process; move work off the thread that everything waits for.",
     ),
     "host_memory": (
-        "Raise task.memory and repeat the level.",
+        "Raise task.memory and measure again.",
         "Look for what grows with the load: caches, queues, one copy of the data per worker.",
     ),
     "disk": (
-        "Put inputs and scratch on node-local storage and repeat the level.",
+        "Put inputs and scratch on node-local storage and measure again.",
         "Read larger blocks, cache, or start more readers.",
     ),
     "network": (
-        "Place client and service on one switch or one node and repeat the level.",
+        "Place client and service on one switch or one node and measure again.",
         "Send less: larger batches of requests, compression, keep-alive connections.",
     ),
     "service": (
-        "Raise the service's own limits (workers, batch, connections) and repeat the level.",
+        "Raise the service's own limits (workers, batch, connections) and measure again.",
         "Cap the load at the recommended range: beyond it only waiting grows.",
     ),
 }
 
-STRANGERS = "Repeat where nothing else runs: most of what kept the CPUs busy was not this launch."
+_OF_A_CURVE = frozenset({NEXT_ACTIONS["service"][1]})
+"""Actions that make sense only where several loads were tried."""
+
+
+def actions(resources: Iterable[str], *, of_curve: bool) -> tuple[str, ...]:
+    """Return what to try about some resources. of_curve: whether several loads were tried."""
+    told = (text for resource in resources for text in NEXT_ACTIONS[resource])
+    return tuple(text for text in told if of_curve or text not in _OF_A_CURVE)
+
+
 NOTHING_MISSING = "Look closer around the knee, with more levels and more repetitions."
+NOTHING_MISSING_AT_POINTS = (
+    "Give more of one resource at a time (cores, GPUs, faster storage) and see what results follow."
+)

@@ -31,6 +31,8 @@ class Level:
     """Statistics that Slurm counted, over the whole job, where nothing was sampled."""
     client_limited: str | None = None
     """Why the point is known to be limited by its client; None when it is not."""
+    disturbed: str | None = None
+    """What else was going on while it was timed; None when nothing was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,14 @@ def others(
             yield compared(one, members[0], below, limits)
         else:
             yield ranged(one, members, limits)
+
+
+def disturbances(members: Sequence[Level]) -> Iterator[str]:
+    """Yield what else went on while points were timed: one of them in full, then how many more."""
+    found = [f"{one.name}: {one.disturbed}" for one in members if one.disturbed is not None]
+    if found:
+        more = f" (and {len(found) - 1} more points disturbed)" if len(found) > 1 else ""
+        yield f"Disturbed at {found[0]}{more}"
 
 
 def compared(one: Statistic, at: Level, below: Level, limits: Mapping[str, float]) -> str:

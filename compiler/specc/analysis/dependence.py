@@ -6,11 +6,15 @@ Pure. Values come in the order in which they were measured.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specc.analysis.arrays import Array, Values, as_array, dot
 
 MAX_LAG = 200
-"""Longer memory than this is drift, see `steadiness`; also keeps the cost linear."""
+"""Weak memory that is longer than this is drift, see `steadiness`."""
+SLOW = 0.5
+"""A series that is still so like itself after MAX_LAG values moves slowly altogether: then lags up
+to a quarter of it count, or it would be taken for many times its worth."""
 _FEW = 17
 
 
@@ -52,15 +56,25 @@ def memory(centred: Array) -> tuple[float, int]:
     """
     most = min(len(centred), MAX_LAG + 1)
     # most series forget at once: a few products are cheaper than a transform of all lags
-    for count, lags_of in ((min(_FEW, most), _by_products), (most, _by_spectrum)):
-        lags = lags_of(centred, count)
-        # lag 1 with 2, 3 with 4 and so on
-        pairs = lags[1::2][: len(lags[2::2])] + lags[2::2]
-        ends = np.flatnonzero(pairs <= 0)
-        if len(ends) or count == most:
-            break
+    lags = _by_products(centred, min(_FEW, most))
+    if not len(_ends(lags)):
+        lags = _by_spectrum(centred, most)
+    if not len(_ends(lags)) and lags[-1] > SLOW and len(centred) // 4 > most:
+        lags = _by_spectrum(centred, len(centred) // 4)
+    pairs, ends = _pairs(lags), _ends(lags)
     kept = int(ends[0]) if len(ends) else len(pairs)
     return float(np.sum(pairs[:kept])), 2 * kept
+
+
+def _pairs(lags: Array) -> Array:
+    """Return the sums of lag 1 with 2, 3 with 4 and so on."""
+    found: Array = lags[1::2][: len(lags[2::2])] + lags[2::2]
+    return found
+
+
+def _ends(lags: Array) -> NDArray[np.intp]:
+    """Return the places of the pairs that are not positive."""
+    return np.flatnonzero(_pairs(lags) <= 0)
 
 
 def _by_products(centred: Array, count: int) -> Array:

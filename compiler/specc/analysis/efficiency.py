@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from specc.analysis.intervals import Interval, over_runs
+from specc.analysis.load.little import PER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +55,16 @@ def per_joule(
 ) -> Efficiency:
     """Return what one joule of a scope buys, from each run's rate and mean power.
 
-    rates: (runs,), in `unit`, which ends in "/s".   watts: (runs,), mean power of the same runs
-    while they were timed [W]; None where it was not measured.
+    rates: (runs,), in `unit`, something by time: "samples/s", "ops/min".   watts: (runs,), mean
+    power of the same runs while they were timed [W]; None where it was not measured.
     Raises ValueError when there are not as many powers as rates.
     """
-    name = f"{unit.removesuffix('/s')} per J"
-    pairs = [(r, w) for r, w in zip(rates, watts, strict=True) if w is not None and w > 0]
+    counted, _, time = unit.partition("/")
+    over_s = PER.get(time)
+    if over_s is None:
+        return _none("", f"'{unit}' is not by time: what a joule buys is not told", scope, source)
+    name = f"{counted} per J"
+    pairs = [(r / over_s, w) for r, w in zip(rates, watts, strict=True) if w is not None and w > 0]
     if not pairs:
         return _none(name, f"no power of the {scope} was measured", scope, source)
     found = _over([rate / power for rate, power in pairs], name, scope, source)

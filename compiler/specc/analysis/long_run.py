@@ -54,7 +54,8 @@ def _worth(rest: Array, terms: int) -> float:
     taken = min(terms * (2 * last + 1) / n, 0.8)
     longest = (1 + 2 * positive) / (1 - taken)
     first = dot(rest[:-1], rest[1:]) / dot(rest, rest)
-    corrected = max(-0.999, min((n * first + terms) / (n - 2 * terms), 0.999))
+    # values that take turns are worth no less than independent ones
+    corrected = min(max((n * first + terms) / (n - 2 * terms), 0.0), 0.999)
     by_order = (1 + corrected) / (1 - corrected)
     return max(2.0, min(float(n), n / longest, n / by_order))
 

@@ -33,12 +33,16 @@ def bonferroni_pairs(chance: float, points: int) -> float:
     return min(1.0, chance * points * (points - 1) / 2)
 
 
-def differ(first: Sequence[float], second: Sequence[float], *, paired: bool) -> float | None:
+def differ(
+    first: Sequence[float], second: Sequence[float], *, paired: bool, varies: bool = False
+) -> float | None:
     """Return the two-sided p of "the centres are equal"; None with fewer than two runs on a side.
 
     first, second: (runs,) one value per run; logs are compared where all are above 0.
     paired: run i of both was measured in the same block, so that what the block adds falls out.
-    Values that never vary differ for sure or not at all.
+    Values that never vary differ for sure or not at all. varies: the quantity varies between runs
+    elsewhere, so that equal runs are luck, or rounded: then their p is the share of the orders of
+    all runs that part the sides as cleanly.
     Source: Welch (1947), or Student's t of the differences; checked against scipy.stats.
     """
     if min(len(first), len(second)) < 2:
@@ -56,7 +60,12 @@ def differ(first: Sequence[float], second: Sequence[float], *, paired: bool) -> 
         freedom = _satterthwaite(squares, [len(side) - 1 for side in sides])
     # what rounding leaves is no spread
     if error <= 1e-13 * max(abs(value) for side in sides for value in (*side, 1.0)):
-        return 1.0 if abs(centre) <= 1e-12 else 0.0
+        if abs(centre) <= 1e-12:
+            return 1.0
+        runs = len(first)
+        orders = 2.0**runs if paired else math.comb(runs + len(second), runs)
+        lucky = varies and all(min(side) == max(side) for side in sides)
+        return min(1.0, 2 / orders) if lucky else 0.0
     return 2 * t_cdf(-abs(centre) / error, freedom)
 
 

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t and tails of F, so that the desk needs no library for one number.
+"""Quantiles of Student's t and tails of F, so that two numbers need no numeric library.
 
 Pure. Accurate to about 1e-9 relative for 1 to 1e6 degrees of freedom (tested against scipy).
 """
@@ -20,23 +20,37 @@ def t_cdf(t: float, freedom: float) -> float:
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
-    """Return t with P(T <= t) = probability, 0 < probability < 1, by bisection."""
+    """Return t with P(T <= t) = probability, 0 < probability < 1.
+
+    Newton's steps on the logarithms of t and of the tail above it, which are nearly a line; where
+    one leaves the bracket, that is halved.
+    """
     if not 0 < probability < 1:
         raise ValueError(f"probability must lie between 0 and 1, got {probability}")
     if probability < 0.5:
         return -t_quantile(1 - probability, freedom)
-    low, high = 0.0, 1.0
-    while t_cdf(high, freedom) < probability:
-        low, high = high, high * 2
-    while high - low > 1e-13 * max(1.0, high):
-        middle = (low + high) / 2
-        if middle in (low, high):
+    if probability == 0.5:
+        return 0.0
+    wanted = 1 - probability
+    low, high, t = 0.0, math.inf, 1.5
+    for _ in range(_ROUNDS):
+        tail = 0.5 * _beta_share(freedom / (freedom + t * t), freedom / 2, 0.5)
+        low, high = (t, high) if tail > wanted else (low, t)
+        step = math.log(max(tail, _TINY) / wanted) * tail / (t * _density(t, freedom) or _TINY)
+        new = t * math.exp(max(-2.0, min(step, 2.0)))
+        if not low < new < high:
+            new = (low + high) / 2 if math.isfinite(high) else 2 * low
+        if abs(new - t) <= 1e-14 * new:
             break
-        if t_cdf(middle, freedom) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+        t = new
+    return t
+
+
+def _density(t: float, freedom: float) -> float:
+    above = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+    return math.exp(above - (freedom + 1) / 2 * math.log1p(t * t / freedom)) / math.sqrt(
+        freedom * math.pi
+    )
 
 
 def f_tail(f: float, above: float, below: float) -> float:

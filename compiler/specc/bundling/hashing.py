@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from specc.progress import Progress, Silent
@@ -78,7 +79,8 @@ class HashMemory:
             temporary.write_text(json.dumps(self._known), "utf-8")
             temporary.replace(self._file)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
     def _load(self) -> dict[str, list[int | str]]:
         if self._known is None:

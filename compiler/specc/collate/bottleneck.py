@@ -148,20 +148,26 @@ def _level(cell: Cell, used: tuple[Use, frozenset[str]], metrics: Mapping[str, s
             missing.pop(one.name, None)
         elif one.name in metrics:
             missing[one.name] = f"the metric {metrics[one.name]} has no value here"
-    limited = {
-        str(cause["reason"]): None
-        for judged in (cell, *cell["metrics"].values())
-        for cause in judged.get("verdict_causes") or ()
-        if cause["verdict"] == "CLIENT_LIMITED"
-    }
+    limited, disturbed = (_causes(cell, name) for name in ("CLIENT_LIMITED", "CONTAMINATED"))
     return Level(
         name=point(cell["axes"]),
         values=values,
         missing=missing,
         absent=use.absent,
-        client_limited="; ".join(limited) or None,
+        client_limited=limited,
+        disturbed=disturbed,
         by_slurm=by_slurm & values.keys(),
     )
+
+
+def _causes(cell: Cell, verdict: str) -> str | None:
+    found = {
+        str(cause["reason"]): None
+        for judged in (cell, *cell["metrics"].values())
+        for cause in judged.get("verdict_causes") or ()
+        if cause["verdict"] == verdict
+    }
+    return "; ".join(found) or None
 
 
 def _of_curve(

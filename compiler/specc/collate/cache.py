@@ -57,6 +57,11 @@ class Cache:
             self._checked = _read(folder / f"{_CHECKED}.json").get("files") or {}
 
     @property
+    def rehash(self) -> bool:
+        """Whether nothing is believed that can be looked up."""
+        return self._rehash
+
+    @property
     def folder(self) -> Path:
         """Where to write; of a cache without a folder a temporary one."""
         if self._folder is None:

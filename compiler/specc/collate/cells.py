@@ -35,16 +35,18 @@ def make_cells(
     metrics: Sequence[Metric],
     measurements: Iterable[Measurement],
     sampled: Sampled,
+    cells: Mapping[str, Sequence[int]],
 ) -> list[dict[str, Json]]:
     """Return the cells of the summary, in matrix order, without the kind's own details.
 
+    cells: see `cell_members`.
     sampled: the single values behind the measurements that have several.
     """
     found: dict[int, dict[str, Measurement]] = defaultdict(dict)
     for one in measurements:
         found[one.task][one.metric] = _reckonable(sampled.settled(one))
-    cells = []
-    for cell, places in cell_members(tasks).items():
+    made = []
+    for cell, places in cells.items():
         by_place = {place: tasks[place] for place in places}
         members = list(by_place.values())
         runs = [found[p] for p in places if tasks[p].state == "completed"]
@@ -58,7 +60,7 @@ def make_cells(
         main = present[0] if present else _nothing(members)
         first = members[0]
         states: dict[str, int] = {s: sum(m.state == s for m in members) for s in map(str, STATES)}
-        cells.append(
+        made.append(
             {
                 "cell": cell,
                 "bundle_id": first.lineage,
@@ -78,7 +80,7 @@ def make_cells(
                 "metrics": values,
             }
         )
-    return cells
+    return made
 
 
 def _reckonable(one: Measurement) -> Measurement:

@@ -62,19 +62,21 @@ def write_tables(
     folder: Path,
     study: Study,
     frames: Mapping[str, pl.LazyFrame],
+    rows: Mapping[str, int],
     cells: Sequence[Json],
+    *,
     cache: Cache,
 ) -> tuple[list[Path], dict[str, int]]:
     """Write every table as Parquet and CSV; each row of a kind's table carries its point.
 
+    rows: how many each of the kind's tables has.
     Returns the files, and the rows of each table that is too long for CSV.
     """
     keys = _task_table(study.tasks, cells)
     tables = {"tasks": keys, "cells": _cell_table(cells, keys), "attempts": study.attempts}
     written = []
     for name, frame in frames.items():
-        rows = frame.select(pl.len()).collect(engine="streaming").item()
-        if rows <= CSV_ROWS:
+        if rows[name] <= CSV_ROWS:
             tables[name] = _keyed(frame.collect(), keys)
     for name, table in tables.items():
         flat = _flat(table)
@@ -200,6 +202,27 @@ def _flat(table: pl.DataFrame) -> pl.DataFrame:
         )
         for name in nested
     )
+
+
+def vouched_for(out: Path) -> dict[str, str]:
+    """Return path -> SHA-256 of the files that an earlier report in a folder lists."""
+    try:
+        lines = (out / SUMS).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    parts = [line.partition("  ") for line in lines]
+    return {name: digest for digest, _, name in parts if ".." not in Path(name).parts}
+
+
+def remove_stale(out: Path, before: Mapping[str, str], written: Iterable[Path]) -> None:
+    """Remove what an earlier report wrote and this one has not; what was changed since is left."""
+    kept = {file.relative_to(out).as_posix() for file in written}
+    for name in sorted(set(before) - kept):
+        file = out / name
+        if not file.resolve().is_relative_to(out.resolve()) or not file.is_file():
+            continue
+        if hashlib.sha256(file.read_bytes()).hexdigest() == before[name]:
+            file.unlink()
 
 
 def write_sums(out: Path, files: Iterable[Path]) -> Path:

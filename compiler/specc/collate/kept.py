@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from contextlib import ExitStack
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-IN_MEMORY = 30_000_000
+IN_MEMORY = 10_000_000
 """Values of 8 bytes; further ones go to a file in the folder for temporary files ($TMPDIR)."""
 
 
@@ -21,6 +22,13 @@ class Kept(ExitStack):
         super().__init__()
         self._left = IN_MEMORY
         self._file: IO[bytes] | None = None
+
+    @staticmethod
+    def let_go(values: Values) -> None:
+        """Take what was read of values on disk out of this process's memory."""
+        base: Any = values.base
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)
 
     def keep(self, values: Values) -> Values:
         """Return the values, in memory or as a read-only map of a file without a name."""

@@ -68,13 +68,18 @@ def _curve(
     points = [_point(*each, load) for each in zip(cells, audits, strict=True)]
     slo = load_objectives.answers(cells, audits, load, objectives)
     measured = [point for point in points if point["throughput"]["value"] is not None]
-    peak = max(measured, key=lambda point: point["throughput"]["value"], default=None)
-    # a range asks for what may be measured in a curve, not for what failed
+    # a range and a peak ask for what may be measured in a curve, not for what failed
     sound = [point for point in measured if point["unfit"] is None]
+    peak = max(sound, key=lambda point: point["throughput"]["value"], default=None)
     found, why_none = recommended(
         [(float(point["level"]), point["throughput"]["value"]) for point in sound],
         knee,
-        [each["answer"] for each in slo if each["bounds_load"]],
+        [
+            each["answer"]
+            for each in slo
+            if each["bounds_load"] or each["answer"] is None or each["fails_from"] is not None
+        ],
+        [each["met_from"] for each in slo if each["met_from"] is not None],
     )
     first = cells[0]
     return {

@@ -64,6 +64,7 @@ def _answers(
             **{"fails_from": plain(found.fails_from), "unsure": list(map(plain, found.unsure))},
             "unknown": list(map(plain, found.unknown)),
             "not_monotone": list(map(plain, found.not_monotone)),
+            "met_from": plain(found.met_from),
             "bounds_load": worsens,
             "text": " ".join(filter(None, (words, care))),
         }
@@ -88,14 +89,18 @@ def _bounds(
     name = objective["metric"]
     number = statistic(cell, name, wanted)
     errors = failed_pct(cell, load)
-    times = name == load.latency
+    # whatever must not be more is told by requests that had an answer
+    of_answers = name == load.latency or (name != load.errors and not {"ge", "gt"} & {*objective})
     # what Little's law speaks against was timed wrongly: no answer rests on it
-    sound = not (times and little.ok is False)
+    sound = not (name == load.latency and little.ok is False)
+    counts = cell["repetitions"]
+    due = counts["expected"] - counts.get("not_run", 0)
     return Bounds(
         load=float(cell["axes"][load.axis]),
         low=number["low"] if sound else None,
         high=number["high"] if sound else None,
-        failed=times and errors is not None and errors > _bearable(wanted),
+        failed=of_answers and errors is not None and errors > _bearable(wanted),
+        lost_runs=counts.get("completed", due) < due,
     )
 
 

@@ -94,6 +94,11 @@ def objective_text(
             f"{wanted} can't be decided at any level of {axis}: no interval lies wholly within"
             f" the limit.{_beyond(found)}"
         )
+    if found.met_from is not None:
+        span = f"from {axis} {number(found.met_from)} on"
+        if found.fails_from is not None:
+            span = f"from {axis} {number(found.met_from)} to {number(found.load)}"
+        return f"{what} is {_LIMITS[op]} {quantity(limit, unit)} {span}."
     upper = at_answer is not None and op in ("le", "lt")
     bound = None if at_answer is None else at_answer.high if upper else at_answer.low
     side = "upper" if upper else "lower"
@@ -109,7 +114,7 @@ def _beyond(found: Answer) -> str:
     if found.unsure:
         parts.append(f"Undecided at {_listed(found.unsure)}: more repetitions would tell.")
     if found.unknown:
-        parts.append(f"Not told at {_listed(found.unknown)}: no interval, see the reasons there.")
+        parts.append(f"Not told at {_listed(found.unknown)}: no interval, or runs are missing.")
     if found.fails_from is not None and found.load is not None:
         parts.append(f"From {number(found.fails_from)} on it is not met.")
     if found.not_monotone:
@@ -135,7 +140,8 @@ def range_text(found: Range, axis: str) -> str:
 
 def _listed(loads: Sequence[float]) -> str:
     shown = ", ".join(number(load) for load in loads[:_MOST_NAMED])
-    return f"{shown}, …" if len(loads) > _MOST_NAMED else shown
+    rest = len(loads) - _MOST_NAMED
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _plain(axis: str) -> str:

@@ -104,7 +104,7 @@ def _lines(file: BinaryIO, wanted: int, left: int) -> bytes:
 
 
 class Parser:
-    """Parses pieces of the segments given. bulk: record type -> its columns, see `TablesRoom`."""
+    """Parses pieces of the segments given. bulk: see `TablesRoom.bulk_columns`."""
 
     def __init__(
         self,

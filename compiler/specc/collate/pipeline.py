@@ -16,6 +16,7 @@ from specc.collate.attempts import all_attempts, attempt_table
 from specc.collate.bottleneck import bottlenecks
 from specc.collate.cache import Cache
 from specc.collate.complete import complete
+from specc.collate.computed import Computed
 from specc.collate.contamination import contaminated
 from specc.collate.duplicates import compare_duplicates
 from specc.collate.efficiency import efficiency
@@ -26,6 +27,7 @@ from specc.collate.rooms import report_room, tables_room
 from specc.collate.rows import read_rows
 from specc.collate.sharing import with_company
 from specc.collate.slurm_table import slurm_rows
+from specc.collate.spent import spent
 from specc.collate.summary import summarise
 from specc.collate.surroundings import surroundings
 from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
@@ -57,10 +59,12 @@ def collate(
     rehash: check every byte again, whatever an earlier collate into `out` remembers.
     baseline: the run that the study is held against; None for none.
     """
+    before = export.vouched_for(out)
     data = collate_data(paths, out, rehash=rehash, baseline=baseline, progress=progress)
     progress("drawing")
     # SHA256SUMS is written anew, over the reports as well
     written = [*data.paths[:-1], *_write_reports(out, data.summary)]
+    export.remove_stale(out, before, written)
     return replace(data, paths=(*written, export.write_sums(out, written)))
 
 
@@ -81,7 +85,7 @@ def collate_data(
     (out / export.SUMS).unlink(missing_ok=True)
     progress("writing tables")
     written, without_csv = export.write_tables(
-        out / "tables", made.study, made.frames, summary["cells"], cache
+        out / "tables", made.study, made.frames, made.rows, summary["cells"], cache=cache
     )
     summary["tables_without_csv"] = without_csv
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
@@ -106,6 +110,8 @@ class Analysed:
     study: Study
     frames: Mapping[str, pl.LazyFrame]
     """The kind's tidy tables; their `task` is a place in `study.tasks`."""
+    rows: Mapping[str, int]
+    """How many each of them has."""
     summary: dict[str, Json]
 
 
@@ -125,7 +131,7 @@ def analyse(
         found = read(paths, complaint=cache.check)
         study = _study(found, cache)
     cache.save()
-    room = tables_room(study.kind)
+    room = Computed(tables_room(study.kind), study, cache)
     frames = room.frames(study.records.all())
     samples, unreadable = read_samples(study.tasks)
     study = replace(study, damage=(*study.damage, *unreadable))
@@ -134,6 +140,7 @@ def analyse(
     held = with_company(contaminated(study.tasks, windows, samples, study.launches), study)
     summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
     summary.update(surroundings(found))
+    summary["spent"] = spent(found, all_attempts(found))
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
@@ -141,7 +148,9 @@ def analyse(
     summary.update(declared(summary, analysis, baseline))
     summary.update(bottlenecks(summary, study, windows, samples, slurm_rows(found)))
     summary.update(efficiency(summary, study, windows, samples))
-    return Analysed(found=found, study=study, frames=frames, summary=summary)
+    rows = room.rows(frames)
+    room.save()
+    return Analysed(found=found, study=study, frames=frames, rows=rows, summary=summary)
 
 
 def settle(

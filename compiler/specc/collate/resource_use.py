@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from specc.analysis.bottleneck_table import STATISTICS
+from specc.analysis.strangers import TOO_BRIEF
 from specc.collate.hardware import Samples
 from specc.collate.stretches import Stretch, gpus_of, has_own_group, within
 from specc.collate.values import TaskResult
@@ -135,7 +136,7 @@ def _why(name: str, samples: Samples) -> str:
         return "no line rate is known, or timed for less than 3 s at a time"
     if name == "tcp_retransmit_pct":
         return f"fewer than {LEAST_SEGMENTS} segments were sent while this was timed"
-    return "sampled once a second: a point must be timed for 3 s and more at a time"
+    return TOO_BRIEF
 
 
 def _statistics(

@@ -65,7 +65,7 @@ def read_rows(
 ) -> tuple[tuple[TaskResult, ...], Records, tuple[Damage, ...]]:
     """Return the tasks (damaged ones now invalid), their rows, and the damage.
 
-    columns: the kind's own fields.   bulk: see `TablesRoom.bulk`.
+    columns: the kind's own fields.   bulk: see `TablesRoom.bulk_columns`.
     """
     cache = cache or Cache()
     reader = _Reader(tasks, {**CORE, **columns}, bulk or {}, cache)

@@ -6,10 +6,9 @@ are read from its runs' sorted values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -67,28 +66,63 @@ class CellSamples:
     """Values far from the bulk; flagged, never dropped."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What is known of samples without the samples themselves; grows while it is asked."""
+
+    runs: dict[_Key, RunSamples] = field(default_factory=dict)
+    beyond: set[_Key] = field(default_factory=set)
+    """Runs with a value that can't be reckoned with."""
+    pooled: dict[tuple[tuple[int, ...], str], CellSamples] = field(default_factory=dict)
+    """By (tasks, metric)."""
+    within: dict[tuple[int, str, float], tuple[float, float] | None] = field(default_factory=dict)
+    """By (task, metric, percent): bounds of a percentile within a run."""
+
+
+Read = Callable[[int], Iterable[Mapping[str, pl.LazyFrame]]]
+"""From a task to batches with the samples of it, and of all that are asked for with it."""
+
+
 class Sampled:
     """The samples of a study, by task and metric."""
 
-    def __init__(
-        self,
-        runs: Mapping[_Key, RunSamples],
-        ordered: Mapping[_Key, Values],
-        beyond: AbstractSet[_Key],
-    ) -> None:
-        self._runs = runs
-        self._ordered = ordered
-        self._beyond = beyond
+    def __init__(self, known: Described | None = None, read: Read = lambda _: ()) -> None:
+        """known: what needs no reading.   read: gives samples when they are needed after all."""
+        self.known = known or Described()
+        self._read = read
+        self._ordered: dict[_Key, Values] = {}
+        self._kept = Kept()
+
+    def take(self, batches: Iterable[Mapping[str, pl.LazyFrame]]) -> None:
+        """Describe the samples of these runs. batches: each holds all samples of its tasks."""
+        with ThreadPoolExecutor(2) as pool:
+            for samples in batches:
+                for metric, frame in samples.items():
+                    table = frame.collect()
+                    # numpy lets go of the interpreter while it works; few values take no time
+                    each = pool.map if table.height > _TOGETHER else map
+                    for task, found in each(_described, _by_task(table)):
+                        if found is None:
+                            self.known.beyond.add((task, metric))
+                        else:
+                            self.known.runs[task, metric] = found[0]
+                            self._ordered[task, metric] = self._kept.keep(found[1])
+
+    def _values(self, task: int, metric: str) -> Values:
+        """Return the values of a run in order; of a run that is only remembered, read again."""
+        if (task, metric) not in self._ordered:
+            self.take(self._read(task))
+        return self._ordered[task, metric]
 
     def run(self, task: int, metric: str) -> RunSamples | None:
         """Return what one run's values look like; None when it has no samples."""
-        return self._runs.get((task, metric))
+        return self.known.runs.get((task, metric))
 
     def settled(self, one: Measurement) -> Measurement:
         """Return a measurement with its value: the median of its samples where it has none."""
         if one.value is not None or one.reason is not None:
             return one
-        if (one.task, one.metric) in self._beyond:
+        if (one.task, one.metric) in self.known.beyond:
             return replace(one, reason=f"a number beyond {LARGEST:g} can't be averaged")
         found = self.run(one.task, one.metric)
         if found is None:
@@ -100,21 +134,31 @@ class Sampled:
         found = self.run(task, metric)
         if found is None:
             return None
-        ordered = self._ordered[task, metric]
-        return within_run(ordered, percent, effective_n=found.effective_n)
+        key = (task, metric, percent)
+        if key not in self.known.within:
+            bounds = within_run(self._values(task, metric), percent, effective_n=found.effective_n)
+            self.known.within[key] = bounds
+        return self.known.within[key]
 
     def pooled(self, tasks: Sequence[int], metric: str) -> CellSamples | None:
         """Return what the values of several runs look like together; None without samples."""
-        keys = [key for task in tasks if (key := (task, metric)) in self._runs]
-        if not keys:
+        here = tuple(task for task in tasks if (task, metric) in self.known.runs)
+        if not here:
             return None
-        runs = [self._ordered[key] for key in keys]
-        worth = sum(self._runs[key].effective_n for key in keys)
+        if (here, metric) not in self.known.pooled:
+            self.known.pooled[here, metric] = self._pooled(here, metric)
+        return self.known.pooled[here, metric]
+
+    def _pooled(self, tasks: Sequence[int], metric: str) -> CellSamples:
+        runs = [self._values(task, metric) for task in tasks]
+        worth = sum(self.known.runs[task, metric].effective_n for task in tasks)
         if sum(map(len, runs)) > _TOGETHER:
             found, outliers = describe_runs(runs, effective_n=worth), count_outliers_of_runs(runs)
         else:
             values = np.concatenate(runs)
             found, outliers = describe(values, effective_n=worth), count_outliers(values)
+        for run in runs:
+            self._kept.let_go(run)
         return CellSamples(
             n=found.n,
             effective_n=worth,
@@ -132,22 +176,9 @@ def sampled(batches: Iterable[Mapping[str, pl.LazyFrame]]) -> Sampled:
 
     batches: of `TablesRoom.samples`; each holds all samples of its tasks.
     """
-    runs: dict[_Key, RunSamples] = {}
-    ordered: dict[_Key, Values] = {}
-    beyond: set[_Key] = set()
-    with Kept() as kept, ThreadPoolExecutor(2) as pool:
-        for samples in batches:
-            for metric, frame in samples.items():
-                table = frame.collect()
-                # numpy lets go of the interpreter while it works; few values take no time
-                each = pool.map if table.height > _TOGETHER else map
-                for task, found in each(_described, _by_task(table)):
-                    if found is None:
-                        beyond.add((task, metric))
-                    else:
-                        runs[task, metric] = found[0]
-                        ordered[task, metric] = kept.keep(found[1])
-    return Sampled(runs, ordered, beyond)
+    found = Sampled()
+    found.take(batches)
+    return found
 
 
 _Run = tuple[int, Values, Values | None]

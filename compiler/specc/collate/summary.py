@@ -12,26 +12,25 @@ import polars as pl
 
 from specc.analysis.percentiles import METHOD
 from specc.collate import facts
+from specc.collate.author_order import declared_settings, load_first, ordered_like
 from specc.collate.cells import cell_members, make_cells
 from specc.collate.complete import completeness
+from specc.collate.computed import Computed
 from specc.collate.design import design_facts
 from specc.collate.interruptions import interruptions
 from specc.collate.judging import VERDICTS, verdict_groups
 from specc.collate.nodes import factors, hosts_of
-from specc.collate.samples import sampled
 from specc.collate.values import Study
-from specc.kinds.base import Measurement, Metric, TablesRoom
+from specc.kinds.base import Measurement, Metric
 from specc.matrix.conditions import describe_condition, exclude_rule
 from specc.model import Json
 
 SCHEMA_VERSION = 1
-BATCH_ROWS = 2_000_000
-"""Rows whose samples are in memory at a time, but for those of a longer run: they are whole."""
 
 
 def summarise(
     study: Study,
-    room: TablesRoom,
+    room: Computed,
     frames: Mapping[str, pl.LazyFrame],
     held: Mapping[int, tuple[tuple[str, str], ...]],
 ) -> dict[str, Json]:
@@ -39,19 +38,18 @@ def summarise(
 
     frames: of the kind's `frames`.   held: what speaks against the times of a task, by its place.
     """
-    metrics = room.metrics(_distinct_settings(study), frames)
-    measurements = _measured(room, frames, metrics, held)
-    batches = study.records.batches(BATCH_ROWS)
-    sampled_values = sampled(room.samples(room.frames(batch)) for batch in batches)
-    cells = make_cells(study.tasks, metrics, measurements, sampled_values)
-    members, hosts = cell_members(study.tasks), hosts_of(study)
     first = study.sources[0].manifest
     spec = first["spec"]
+    analysis = spec.get("analysis") or {}
+    metrics = load_first(room.metrics(_distinct_settings(study), frames), analysis)
+    measurements = _measured(room, frames, metrics, held)
+    members, hosts = cell_members(study.tasks), hosts_of(study)
+    cells = make_cells(study.tasks, metrics, measurements, room.sampled(members), members)
     completed = {
         cell: [place for place in places if study.tasks[place].state == "completed"]
         for cell, places in members.items()
     }
-    details = room.details(cells, completed, frames, spec.get("analysis") or {})
+    details = room.details(cells, completed, frames, analysis)
     for cell in cells:
         # settings may hold long texts; tables/tasks.csv has them by task id
         del cell["settings"]
@@ -89,7 +87,7 @@ def summarise(
 
 
 def _measured(
-    room: TablesRoom,
+    room: Computed,
     frames: Mapping[str, pl.LazyFrame],
     metrics: Iterable[Metric],
     held: Mapping[int, tuple[tuple[str, str], ...]],
@@ -124,8 +122,11 @@ def _axes(study: Study) -> dict[str, Json]:
 
 
 def _distinct_settings(study: Study) -> list[Mapping[str, Json]]:
-    """Return the settings of one task for each point; repetitions share theirs."""
+    """Return the settings of one task for each point in their author's order; repetitions share
+    theirs.
+    """
     seen: dict[str, Mapping[str, Json]] = {}
     for task in study.tasks:
         seen.setdefault(repr(sorted(task.axes.items(), key=lambda item: item[0])), task.settings)
-    return list(seen.values())
+    model = declared_settings(study.sources[0].path)
+    return [ordered_like(model, one) for one in seen.values()]

@@ -5,7 +5,8 @@ Frozen, and free of any kind of experiment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -130,21 +131,35 @@ class Records:
         """Return all rows as one frame."""
         return _one(self.parts)
 
-    def batches(self, limit: int) -> Iterator[pl.LazyFrame]:
-        """Yield the rows of some tasks at a time: all of them, and about `limit` rows."""
-        last = {task: place for place, part in enumerate(self.parts) for task in part.tasks}
-        batch: list[Part] = []
-        rows, until = 0, -1
-        for place, part in enumerate(self.parts):
-            # a task that goes on in a later part stays whole
-            if batch and until < place and rows + part.rows > limit:
-                yield _one(batch)
-                batch, rows = [], 0
-            batch.append(part)
-            rows += part.rows
-            until = max(until, *(last[task] for task in part.tasks), place)
+    def batches(self, limit: int, tasks: AbstractSet[int] | None = None) -> Iterator[pl.LazyFrame]:
+        """Yield the rows of some tasks at a time: all of them, and about `limit` rows.
+
+        tasks: the places of those that are wanted; None for all.
+        """
+        parts: dict[int, list[Part]] = {}
+        for part in self.parts:
+            for task in part.tasks if tasks is None else part.tasks & tasks:
+                parts.setdefault(task, []).append(part)
+        batch: set[int] = set()
+        rows = 0.0
+        for task, held in parts.items():
+            # a part is as much the one's of its tasks as the other's
+            more = sum(part.rows / len(part.tasks) for part in held)
+            if batch and rows + more > limit:
+                yield _of(self.parts, batch)
+                batch, rows = set(), 0.0
+            batch.add(task)
+            rows += more
         if batch:
-            yield _one(batch)
+            yield _of(self.parts, batch)
+
+
+def _of(parts: Iterable[Part], tasks: AbstractSet[int]) -> pl.LazyFrame:
+    """Return the rows of these tasks."""
+    mine = [part for part in parts if part.tasks & tasks]
+    rows = _one(mine)
+    strange = frozenset[int]().union(*(part.tasks for part in mine)) - tasks
+    return rows.filter(pl.col("task").is_in(sorted(tasks))) if strange else rows
 
 
 def _one(parts: Sequence[Part]) -> pl.LazyFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from specc.commands.console import Answer, as_table, steps, verb
+from specc.commands.outside import outside
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
 
@@ -24,6 +25,8 @@ Across = Annotated[
     str, typer.Option("--across", metavar="WHAT,…", help="Differences that are meant: driver,gpu,…")
 ]
 _MOST_ROWS = 20
+_MOST_NOTES = 4
+_MOST_ANSWERS = 6
 
 
 class NoBaseline(SpeccError):
@@ -55,12 +58,15 @@ def compare(
     or report folders of specc collate. Exit codes: 0 PASS, 1 FAIL, 5 INCONCLUSIVE, 6 not
     comparable.
     """
-    from specc.comparing.compare import EXIT_CODES, NotComparable, compare_sides, not_comparable
+    from specc.comparing.compare import EXIT_CODES, compare_sides, not_comparable
     from specc.comparing.gate import default_gate, read_gate
+    from specc.comparing.refusals import NotComparable
     from specc.comparing.sides import read_side
     from specc.comparing.write import write_comparison
 
     meant = read_across(across)
+    if out is not None:
+        outside(out)
     with steps() as progress:
         old = read_side(baseline, progress=progress)
         new = read_side(current, progress=progress)
@@ -115,7 +121,7 @@ def judged(summary: Mapping[str, Json], *, by_file: bool) -> tuple[list[str], li
     from specc.comparing.absolute import gates_verdict
     from specc.comparing.compare import EXIT_CODES
 
-    lines = [f"{one['verdict']}  {one['text']}" for one in summary["gates"]]
+    lines = _limits(summary)
     verdicts = [gates_verdict(summary["gates"])]
     code = ExitCode.OK
     comparison = summary["comparison"]
@@ -131,6 +137,33 @@ def judged(summary: Mapping[str, Json], *, by_file: bool) -> tuple[list[str], li
     return lines, summary["gates"], code
 
 
+def _limits(summary: Mapping[str, Json]) -> list[str]:
+    """Return a line for each limit. A load curve answers its objectives as a whole: level by level
+    the highest loads are there to break them.
+    """
+    answers = [(one, curve) for curve in summary.get("load") or () for one in curve["slo"]]
+    by_curve = {_limit(one) for one, _ in answers}
+    told = [g for g in summary["gates"] if g["role"] == "gate" or _limit(g) not in by_curve]
+    lines = [f"{one['verdict']}  {one['text']}" for one in told]
+    if len(answers) <= _MOST_ANSWERS:
+        return [*lines, *(_answered(one, curve, summary) for one, curve in answers)]
+    met = sum(one["verdict"] == "MET" for one, _ in answers)
+    return [*lines, f"objectives: {met} of {len(answers)} answers of load curves are MET"]
+
+
+def _limit(one: Mapping[str, Json]) -> tuple[Json, ...]:
+    return one["metric"], one.get("statistic"), one["op"], one["limit"]
+
+
+def _answered(
+    one: Mapping[str, Json], curve: Mapping[str, Json], summary: Mapping[str, Json]
+) -> str:
+    from specc.reporting.sections.load_answers import curve_name
+
+    name = curve_name(curve, summary)
+    return f"{one['verdict']}  {name}{': ' if name else ''}{one['text']}"
+
+
 def read_across(text: str) -> frozenset[str]:
     """Read the value of --across. Raises UnknownDifference for a name that there is not."""
     from specc.comparing.differences import NAMES
@@ -142,6 +175,20 @@ def read_across(text: str) -> frozenset[str]:
             hint = did_you_mean(name, NAMES, noun="names")
             raise UnknownDifference(f"--across: there is no difference '{name}'", hint=hint)
     return frozenset(names)
+
+
+def _notes(rows: Sequence[Mapping[str, Json]]) -> list[str]:
+    """Return what is noted at the rows, alike ones once, with the number of rows that have it."""
+    from specc.collate.causes import grouped, merged
+
+    pieces = [piece for row in rows for piece in dict.fromkeys((row["note"] or "").split("; "))]
+    lines = []
+    for texts in grouped(filter(None, pieces)).values():
+        key = set(texts)
+        count = sum(not key.isdisjoint((row["note"] or "").split("; ")) for row in rows)
+        lines.append(f"note: {merged(texts)} ({count} of {len(rows)} rows)")
+    rest = len(lines) - _MOST_NOTES
+    return [*lines[:_MOST_NOTES], *([f"and {rest} more notes"] if rest > 0 else [])]
 
 
 def comparison_text(found: Mapping[str, Json]) -> str:
@@ -174,8 +221,7 @@ def comparison_text(found: Mapping[str, Json]) -> str:
         lines += ["", as_table(heads, rows, right=(2, 3, 4, 5))]
     if len(gated) > len(shown):
         lines.append(f"and {len(gated) - len(shown)} more rows in comparison.json (--out DIR)")
-    notes = dict.fromkeys(row["note"] for row in shown if row["note"])
-    lines += [f"note: {note}" for note in list(notes)[:3]]
+    lines += _notes(gated)
     if found["across"]:
         lines.append(f"compared across: {', '.join(found['across'])}")
     return "\n".join(lines)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from specc.local_run import Listener
     from specc.watching.status import RunStatus
 
+_UNBROKEN = 12
+"""Texts of up to so many signs stay whole in tables."""
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -165,7 +167,10 @@ def wants_colour() -> bool:
 def as_table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()
 ) -> str:
-    """Return a table as text, as wide as its terminal. right: columns of numbers."""
+    """Return a table as text, as wide as its terminal. right: columns of numbers.
+
+    Short texts are never broken; long numbers are, lest they leave no room for words.
+    """
     import io
 
     from rich import box
@@ -173,11 +178,17 @@ def as_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    texts = [tuple(row) for row in rows]
     for place, head in enumerate(heads):
-        numeric = place in right
-        table.add_column(head, justify="right" if numeric else "left", no_wrap=numeric)
-    for row in rows:
+        longest = max((len(row[place]) for row in texts), default=0)
+        table.add_column(
+            head,
+            justify="right" if place in right else "left",
+            no_wrap=longest <= _UNBROKEN,
+            overflow="fold",
+        )
+    for row in texts:
         table.add_row(*map(Text, row))
     text = io.StringIO()
     width = None if sys.stdout.isatty() else 160

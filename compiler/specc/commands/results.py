@@ -10,6 +10,7 @@ import typer
 
 from specc.commands.compare import Across, GateFile, given_baseline, judged
 from specc.commands.console import Answer, bars, steps, verb
+from specc.commands.outside import outside
 from specc.model import Json
 from specc.problems import ExitCode, warning
 
@@ -45,7 +46,7 @@ def collate(
     """
     from specc.collate.pipeline import collate as collate_paths
 
-    folder = out or Path(f"{paths[0].resolve().name}-report")
+    folder = outside(out or Path(f"{paths[0].resolve().name}-report"))
     with steps() as progress:
         held = given_baseline(baseline, gate, across, current=paths[0], progress=progress)
         made = collate_paths(paths, folder, rehash=rehash, baseline=held, progress=progress)
@@ -83,6 +84,7 @@ def export(
     from specc.exporting.pipeline import read_formats
 
     wanted = read_formats(formats)
+    outside(out)
     with steps() as progress:
         made = export_paths(paths, out, wanted, progress=progress)
     refused = made.refused

@@ -196,12 +196,18 @@ def _ratio(other: Measured, own: Measured, family: int) -> _Bounds:
 
 def _doubted(bounds: _Bounds, other: Measured, own: Measured) -> _Bounds:
     held = own.held(NEVER_ACQUITS) or other.held(NEVER_ACQUITS)
+    if len(own.values) == 2 and len(set(own.values)) == 1:
+        # no spread is known from two runs that agree
+        held.append("two equal runs, which agree by chance too easily")
+        bounds = replace(bounds, may_fail=False)
+    if own.values and own.lost_share > 0:
+        held.append(f"{own.due - len(own.values)} of {own.due} runs have no value")
     if not held:
         return bounds
     return replace(
         bounds,
         may_pass=False,
-        may_fail=not own.held(NEVER_BLAMES),
+        may_fail=bounds.may_fail and not own.held(NEVER_BLAMES),
         reason=bounds.reason or held[0],
     )
 

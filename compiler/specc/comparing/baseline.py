@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from specc.comparing.compare import NotComparable, compare_sides, not_comparable
+from specc.comparing.compare import compare_sides, not_comparable
 from specc.comparing.gate import Gate
+from specc.comparing.refusals import NotComparable
 from specc.comparing.sides import Side, one_run
 from specc.model import Json
 

@@ -9,14 +9,15 @@ from collections.abc import Collection, Iterator, Mapping
 
 from specc.analysis.comparing.family import Verdict
 from specc.comparing import say
-from specc.comparing.differences import NAMES, TOLD_ONLY, Difference, differences
+from specc.comparing.differences import TOLD_ONLY, Difference, differences
 from specc.comparing.gate import Gate, Gated
 from specc.comparing.judge import Found, Line, Metric, judge, tolerated, unjudged
 from specc.comparing.pairs import Pairing, pair
-from specc.comparing.scale import Scale
-from specc.comparing.sides import Side
+from specc.comparing.refusals import NotComparable, SameRun
+from specc.comparing.scale import Scale, of_cell
+from specc.comparing.sides import Side, same_run
 from specc.model import Json
-from specc.problems import ExitCode, SpeccError
+from specc.problems import ExitCode
 
 SCHEMA_VERSION = 1
 NOT_GATED = "NOT_GATED"
@@ -27,22 +28,6 @@ EXIT_CODES: Mapping[str, ExitCode] = {
 }
 
 
-class NotComparable(SpeccError):
-    """Two runs that differ in more than what was measured. Carries all differences."""
-
-    exit_code = ExitCode.NOT_COMPARABLE
-
-    def __init__(self, found: tuple[Difference, ...], *, across: Collection[str] = ()) -> None:
-        self.found = found
-        curable = (one.what for one in found if one.what in NAMES and one.what not in across)
-        names = ",".join(dict.fromkeys(curable))
-        lines = [f"  {d.what}: {d.baseline} | {d.current}" for d in found]
-        super().__init__(
-            "\n".join(["the two differ in more than their results (baseline | current):", *lines]),
-            hint=f"where that is meant: --across {names}" if names else None,
-        )
-
-
 def compare_sides(
     baseline: Side, current: Side, gate: Gate | None, *, across: Collection[str] = ()
 ) -> dict[str, Json]:
@@ -50,13 +35,16 @@ def compare_sides(
 
     across: names of differences that are meant. Raises NotComparable with those that are not.
     """
+    if same_run(baseline, current):
+        raise SameRun((Difference(what="run", baseline=baseline.run_id, current="the same run"),))
     refuse_other_metrics(baseline, current)
     pairing = pair(baseline.summary["cells"], current.summary["cells"], by_axes="spec" in across)
     found = differences(baseline, current, pairing)
     refused = tuple(d for d in found if d.what not in across and d.what not in TOLD_ONLY)
     if refused or not pairing.pairs:
         raise NotComparable(refused or (*found, _NOTHING_IN_COMMON), across=across)
-    metrics = {metric["name"]: metric for metric in baseline.summary["metrics"]}
+    known = (*baseline.summary["metrics"], *current.summary["metrics"])
+    metrics = {metric["name"]: metric for metric in known}
     judged = _judged(gate, pairing, metrics) if gate else []
     verdict = _verdict(judged, gate)
     heads = [_headline(one, metrics[one.gated.metric]) for one in judged]
@@ -104,7 +92,7 @@ def not_comparable(
         "across": sorted(set(across)),
         "unpaired": {"baseline": [], "current": []},
         "gate": "INCONCLUSIVE",
-        "text": "not comparable: they differ in more than their results",
+        "text": reason.told,
         "primary": None,
         "primaries": [],
         "passes": None,
@@ -183,7 +171,8 @@ def _worst(failed: list[Line], scale: Scale) -> dict[str, Json] | None:
     if not effects:
         return None
     worse, line = max(effects, key=lambda one: one[0])
-    change = {"pct": scale.change_pct(worse), "abs": scale.change_abs(worse)}
+    own = of_cell(scale, line.baseline.values)
+    change = {"pct": own.change_pct(worse), "abs": own.change_abs(worse)}
     return {"axes": line.pair.baseline["axes"], **change}
 
 
@@ -200,7 +189,9 @@ def _numbers(found: Found | None, scale: Scale) -> dict[str, Json]:
     ends = (bounds.low, bounds.high) if scale.sign > 0 else (bounds.high, bounds.low)
     pct = [scale.change_pct(one) for one in (worse, *ends)]
     plain = [scale.change_abs(one) for one in (worse, *ends)]
-    smallest = (scale.change_pct(bounds.smallest), scale.change_abs(bounds.smallest))
+    smallest: tuple[float | None, ...] = (None, None)
+    if bounds.smallest is not None:
+        smallest = (scale.change_pct(bounds.smallest), scale.change_abs(bounds.smallest))
     values = (
         *pct,
         *plain,
@@ -232,7 +223,7 @@ def _other_rows(
 def _row(
     line: Line, gated: Gated, metric: Mapping[str, Json], scale: Scale, verdict: str
 ) -> dict[str, Json]:
-    numbers = _numbers(line.found, scale)
+    numbers = _numbers(line.found, of_cell(scale, line.baseline.values))
     both = (line.baseline.centre, line.current.centre)
     absolute = None if None in both else both[1] - both[0]  # type: ignore[operator]
     row: dict[str, Json] = {
@@ -261,6 +252,8 @@ def _why_undecided(line: Line, verdict: str) -> str | None:
     """Explain an interval above the alarm that is no FAIL."""
     found = line.found
     if verdict == "INCONCLUSIVE" and found and found.reach.low > found.question.alarm:
+        if found.question.worse.error == 0:
+            return "no run differs from its neighbours, and they are too few to rule out chance"
         return "worse if it stood alone, but not once all comparisons are counted"
     return None
 

@@ -120,7 +120,7 @@ def _points(cells: Iterable[Mapping[str, Json]]) -> str:
     if not shown:
         return "no point that the other lacks"
     more = f" and {len(shown) - _MOST} more" if len(shown) > _MOST else ""
-    return f"only here: {', '.join(shown[:_MOST])}{more}"
+    return f"only here: {'; '.join(shown[:_MOST])}{more}"
 
 
 def _told(name: str, old: frozenset[str], new: frozenset[str]) -> Difference:

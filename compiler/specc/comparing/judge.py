@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import specc.analysis.comparing.two_samples as samples
 from specc.analysis.comparing.family import Decision, Question, Reach, decide, reach
 from specc.comparing.gate import TOLERATE, TOLERATE_POINTS, Gate, Gated
-from specc.comparing.measured import NEVER_ACQUITS, NEVER_BLAMES, Measured, measured
+from specc.comparing.measured import NEVER_ACQUITS, NEVER_BLAMES, TOLD, Measured, measured
 from specc.comparing.pairs import Pair
-from specc.comparing.scale import Scale, scale_of
+from specc.comparing.scale import Scale, of_cell, scale_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,17 @@ class Line:
     """None when there is nothing to reckon with."""
     note: str | None
     """What a reader must know: why nothing can be said, or what is held against the numbers."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something keeps the numbers from acquitting."""
+        sides = (self.baseline, self.current)
+        return self.lost_more or any(side.held(NEVER_ACQUITS) for side in sides)
+
+    @property
+    def lost_more(self) -> bool:
+        """Whether more of the current runs than of the baseline's have no value."""
+        return self.current.lost_share > self.baseline.lost_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +81,7 @@ def judge(gated: Gated, pairs: Sequence[Pair], gate: Gate, *, unit: str, better:
         headline = next(iter(found.values()), None)
     if headline is not None and headline.decision.verdict == "PASS" and blocked:
         headline = _withheld(headline)
-    notes = [left_out, _blocked(blocked)]
+    notes = [left_out, _blocked(blocked), None if lines else _nowhere(gated, pairs)]
     return Metric(
         gated=gated,
         scale=scale,
@@ -82,6 +93,15 @@ def judge(gated: Gated, pairs: Sequence[Pair], gate: Gate, *, unit: str, better:
 
 
 _SIDES = ("baseline", "current")
+
+
+def _nowhere(gated: Gated, pairs: Sequence[Pair]) -> str:
+    """Tell why no pair of cells has a value to compare."""
+    taken = [pair for pair in pairs if gated.takes(pair.baseline["axes"])]
+    if not taken:
+        return "no point that both have meets the gate's `where`" if pairs else "no point is shared"
+    reason = measured(taken[0].baseline, gated.metric, gated.statistic).missing
+    return reason or "no point has a value on either side"
 
 
 def _line(pair: Pair, gated: Gated) -> Line | None:
@@ -102,7 +122,9 @@ def _note(old: Measured, new: Measured) -> str | None:
             told.append(f"{name}: no value ({side.missing})")
         elif len(side.values) == 1:
             told.append(f"{name}: one run only, so its spread is unknown")
-        told += [f"{name} {text}" for text in side.held(NEVER_ACQUITS) if side.values]
+        told += [f"{name} {text}" for text in side.held(TOLD) if side.values]
+    if new.values and new.lost_share > old.lost_share:
+        told.append(f"current: {new.due - len(new.values)} of {new.due} runs have no value")
     return "; ".join(told) or None
 
 
@@ -123,12 +145,12 @@ def _worse(effect: samples.Effect, scale: Scale) -> samples.Effect:
 
 
 def _question(line: Line, gated: Gated, scale: Scale, worse: samples.Effect) -> Question:
-    doubts = line.baseline.held(NEVER_ACQUITS) + line.current.held(NEVER_ACQUITS)
+    own = of_cell(scale, line.baseline.values)
     return Question(
         worse=worse,
-        alarm=scale.limit(gated.alarm),
-        tolerate=scale.limit(tolerated(gated, scale)),
-        may_pass=not doubts,
+        alarm=own.limit(gated.alarm),
+        tolerate=own.limit(tolerated(gated, scale)),
+        may_pass=not line.in_doubt,
         may_fail=not line.current.held(NEVER_BLAMES),
     )
 
@@ -153,13 +175,9 @@ def _mean(
         return None, len(able), None
     clean = [line for line in able if not line.current.held(NEVER_BLAMES)]
     used = clean or list(able)
-    doubts = [
-        line
-        for line in able
-        if line.baseline.held(NEVER_ACQUITS) or line.current.held(NEVER_ACQUITS)
-    ]
+    doubts = [line for line in able if line.in_doubt]
     worse = _worse(
-        samples.mean_over_cells([_inside(line, scale) for line in used], aligned=_aligned(used)),
+        samples.mean_over_cells([_inside(line, scale) for line in used], _repetitions(used)),
         scale,
     )
     question = Question(
@@ -175,16 +193,21 @@ def _mean(
         cells = "cell is" if left_out == 1 else "cells are"
         told.append(f"{left_out} contaminated {cells} left out of the mean")
     if doubts:
-        told.append(f"{len(doubts)} of {len(able)} cells in doubt, so this can't PASS")
+        end = "can't PASS" if clean else "can neither PASS nor FAIL: repeat where nothing else runs"
+        told.append(f"{len(doubts)} of {len(able)} cells in doubt, so this {end}")
     return question, len(used), "; ".join(told) or None
 
 
-def _aligned(lines: Sequence[Line]) -> bool:
-    """Tell whether run i of every cell is of the same repetition, on each side."""
-    return all(
-        len({line_side.repetitions for line_side in sides}) == 1 and sides[0].repetitions
-        for sides in ([line.baseline for line in lines], [line.current for line in lines])
-    )
+def _repetitions(
+    lines: Sequence[Line],
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]] | None:
+    """Return of which repetition the runs of each cell are; None where one of them is not known."""
+    found = [
+        (old, new)
+        for line in lines
+        if (old := line.baseline.repetitions) and (new := line.current.repetitions)
+    ]
+    return found if len(found) == len(lines) else None
 
 
 def _blocked(lines: Sequence[Line]) -> str | None:

@@ -13,6 +13,9 @@ NEVER_ACQUITS = frozenset({"CONTAMINATED", "NOT_STEADY", "CLIENT_LIMITED", "NO_D
 NEVER_BLAMES = frozenset({"CONTAMINATED"})
 """Verdicts on the current number that keep its comparison from a FAIL: the neighbour may be to
 blame. On the baseline's side they only make it look slow, and a FAIL stays a FAIL."""
+TOLD = NEVER_ACQUITS | {"TOO_FEW", "SHARED_NODE"}
+"""Verdicts that are told beside a comparison: few samples widen the interval over runs by
+themselves, and whoever shares a node was not seen to disturb."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,13 @@ class Measured:
     """Why a run, or all of them, have no value."""
     causes: tuple[tuple[str, str], ...]
     """(verdict, reason): what is held against the number."""
+    due: int = 0
+    """Runs that should have a value: all but those left out on purpose."""
+
+    @property
+    def lost_share(self) -> float:
+        """Which share of the runs due has no value: those that survive may be the fast ones."""
+        return max(0.0, 1 - len(self.values) / self.due) if self.due else 0.0
 
     def held(self, verdicts: frozenset[str]) -> list[str]:
         """Return which of these verdicts the number has, with their reasons."""
@@ -43,6 +53,8 @@ def measured(cell: Mapping[str, Json], metric: str, statistic: str = VALUE) -> M
     chosen = found
     if statistic != VALUE:
         chosen = (found.get("statistics") or {}).get(statistic)
+        if chosen is None and not found.get("run_values"):
+            return _nothing(found.get("reason") or "no run of it has a value")
         if chosen is None:
             return _nothing(f"its runs have no {statistic}: they have single values")
     values = tuple(chosen.get("run_values") or ())
@@ -54,6 +66,7 @@ def measured(cell: Mapping[str, Json], metric: str, statistic: str = VALUE) -> M
         centre=chosen["value"],
         missing=chosen.get("reason"),
         causes=causes,
+        due=cell["repetitions"]["expected"] - cell["repetitions"]["not_run"],
     )
 
 

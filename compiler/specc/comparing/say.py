@@ -46,7 +46,7 @@ def headline(head: Mapping[str, Json]) -> str:
         more = head["needs_more_repetitions"]
         parts.append(f"needs {more} more repetition{'s' * (more != 1)} on each side to be decided")
     if head["verdict"] != "FAIL" and (smallest := _smallest(head)):
-        parts.append(f"a worsening below {smallest} could not have been seen")
+        parts.append(f"a worsening below {smallest} may well go unseen")
     if head["worst_cell"] is not None:
         parts.append(_failed_cells(head))
     if head["note"]:

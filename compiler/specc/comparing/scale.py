@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 PERCENT = "%"
@@ -26,7 +26,9 @@ class Scale:
     sign: int
     """1 when lower is better, -1 when higher is."""
     base: float
-    """Mean of the baseline, for percentages of differences; 0 has none."""
+    """Mean magnitude of the baseline, for percentages of differences; 0 has none."""
+    signs: bool = False
+    """True when the baseline has values above and below 0: no change is a percentage of that."""
 
     def inside(self, values: Sequence[float]) -> list[float]:
         return [math.log(v) for v in values] if self.kind == "ratio" else list(values)
@@ -36,7 +38,7 @@ class Scale:
         if self.kind == "points":
             return percent
         if self.kind == "difference":
-            return percent / 100 * abs(self.base)
+            return percent / 100 * self.base
         if self.sign > 0:
             return math.log1p(percent / 100)
         return -math.log1p(-percent / 100) if percent < 100 else math.inf
@@ -46,8 +48,8 @@ class Scale:
         change = self.sign * worse
         if self.kind == "ratio":
             return 100 * math.expm1(max(-_LOG_LIMIT, min(change, _LOG_LIMIT)))
-        if self.kind == "difference" and self.base:
-            return 100 * change / abs(self.base)
+        if self.kind == "difference" and self.base and not self.signs:
+            return 100 * change / self.base
         return None
 
     def change_abs(self, worse: float) -> float | None:
@@ -58,8 +60,18 @@ class Scale:
 def scale_of(unit: str, better: str, baseline: Sequence[float], current: Sequence[float]) -> Scale:
     """Return the scale for all run-level values of one metric on both sides."""
     sign = -1 if better == "higher" else 1
-    base = math.fsum(baseline) / len(baseline) if baseline else 0.0
-    if unit == PERCENT:
-        return Scale(kind="points", sign=sign, base=base)
-    positive = min([*baseline, *current], default=1.0) > 0
-    return Scale(kind="ratio" if positive else "difference", sign=sign, base=base)
+    kind: Literal["ratio", "points", "difference"] = "points"
+    if unit != PERCENT:
+        kind = "ratio" if min([*baseline, *current], default=1.0) > 0 else "difference"
+    return _based(Scale(kind=kind, sign=sign, base=0.0), baseline)
+
+
+def of_cell(scale: Scale, baseline: Sequence[float]) -> Scale:
+    """Return the scale of one cell: percentages of differences are of its own baseline."""
+    return _based(scale, baseline) if baseline else scale
+
+
+def _based(scale: Scale, baseline: Sequence[float]) -> Scale:
+    base = math.fsum(map(abs, baseline)) / len(baseline) if baseline else 0.0
+    signs = bool(baseline) and min(baseline) < 0 < max(baseline)
+    return replace(scale, base=base, signs=signs)

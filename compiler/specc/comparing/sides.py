@@ -93,6 +93,22 @@ def one_run(summary: Mapping[str, Json], *, shown: str, run_id: str | None = Non
     return Side(shown=shown, summary=kept, bundle_id=studies[0], run_id=chosen)
 
 
+def same_run(one: Side, other: Side) -> bool:
+    """Return whether both sides are of one and the same run, wherever they were read from.
+
+    Bundles that were copied to two clusters have runs of one name; those began at other times.
+    """
+    return _identity(one) == _identity(other)
+
+
+def _identity(side: Side) -> tuple[Json, ...]:
+    starts = [
+        (run["bundle_id"], run["started_epoch_ns"], sorted(run["hosts"]))
+        for run in side.summary["runs"]
+    ]
+    return side.bundle_id, side.run_id, sorted(starts, key=repr)
+
+
 def _stored(path: Path) -> dict[str, Json]:
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))

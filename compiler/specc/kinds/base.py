@@ -163,6 +163,8 @@ class Decision:
     value: float | None = None
     """The answer as a number, where it is one."""
     unit: str | None = None
+    doubted: bool = False
+    """Whether numbers that it rests on are doubted, so that a good verdict is not shown as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,10 @@ class TablesRoom(Protocol):
         """Return the metrics of this study, most important first."""
 
     def measurements(self, frames: Mapping[str, pl.LazyFrame]) -> Iterator[Measurement]:
-        """Yield the run-level value of each metric for each task that has records."""
+        """Yield the run-level value of each metric for each task that has records.
+
+        They depend on that task's records only: `frames` may be those of some tasks.
+        """
 
     def samples(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
         """Return the single values behind metrics, by the metric's name; others have only one.
@@ -243,6 +248,16 @@ class StudyRoom(Protocol):
         """Return what the kind reckons over all cells: `across` of the summary.
 
         cells: as in the summary, with `details`.   members: cell id -> its completed tasks.
+        """
+
+
+class TallyRoom(Protocol):
+    """What `kinds/<kind>/tables.py` may have as well, where a study may be very long."""
+
+    def tallies(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
+        """Return short tables by name, whose rows depend on the records of one task each.
+
+        `details` of a long study finds them among its frames, made of some tasks at a time.
         """
 
 

@@ -77,7 +77,13 @@ def _chance(summary: Mapping[str, Json], first: Cell, second: Cell, metric: str)
     paired = _paired(summary, first, second, metric)
     if paired:
         values = [_by_repetition(cell["metrics"][metric]) for cell in (first, second)]
-    return differ(values[0], values[1], paired=paired)
+    return differ(values[0], values[1], paired=paired, varies=_varies(summary, metric))
+
+
+def _varies(summary: Mapping[str, Json], metric: str) -> bool:
+    """Tell whether runs of any one point differ: sizes never do, times that are rounded may."""
+    runs = (cell["metrics"][metric].get("run_values") or () for cell in with_value(summary, metric))
+    return any(len(set(values)) > 1 for values in runs)
 
 
 def _paired(summary: Mapping[str, Json], first: Cell, second: Cell, metric: str) -> bool:

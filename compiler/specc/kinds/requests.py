@@ -1,4 +1,4 @@
-"""What kinds that send requests share: the fields of a request row, its metrics, and its summary.
+"""What kinds that send requests share: the fields of a request row, and its metrics.
 
 Rows hold raw times on the node's monotonic clock; every definition is applied here. A room of such
 a kind passes its records through `tables` and adds what is its own.
@@ -12,7 +12,6 @@ from typing import Any
 import polars as pl
 
 from specc.kinds.base import Measurement, Metric
-from specc.model import Json
 
 REQUEST = "request"
 LOAD = "load"
@@ -80,7 +79,6 @@ SUCCESS = Metric(
 )
 METRICS = (LATENCY, RATE, SUCCESS, TTFT, TPOT, TOKENS)
 """Most important first; a kind drops those it has no use for."""
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 _start = pl.coalesce("scheduled_ns", "sent_ns")
 _warm_up = pl.col("phase").is_in(WARM_UP).fill_null(value=False)
@@ -107,6 +105,11 @@ def tables(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
         "requests": records.filter(pl.col("type") == REQUEST).select(*keys, "phase", *_ROW),
         "loads": records.filter(pl.col("type") == LOAD).select(*keys, *_LOAD),
     }
+
+
+def timed(requests: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the requests after warm-up, failed ones included."""
+    return requests.filter(~_warm_up)
 
 
 def samples(requests: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
@@ -151,44 +154,6 @@ def measurements(requests: pl.LazyFrame, loads: pl.LazyFrame) -> Iterator[Measur
         yield _measured(row["task"], SUCCESS, share, None if row["total"] else "no requests")
 
 
-def request_summary(requests: pl.LazyFrame, loads: pl.LazyFrame) -> dict[str, Json]:
-    """Return counts, exact latencies and rates of all the runs given together, as plain JSON.
-
-    Rates are over the sum of the runs' windows; null without one. Shares are in percent.
-    """
-    counts = _counted(requests, loads).sum().row(0, named=True)
-    window_s = (counts["window_ns"] or 0) / 1e9
-    timed = requests.filter(~_warm_up)
-    failed = timed.filter(~pl.col("ok")).group_by(pl.col("error").fill_null("unknown")).len()
-    operations = timed.filter(pl.col("operation").is_not_null()).group_by("operation")
-    by_operation = operations.agg(pl.len().alias("total"), pl.col("ok").sum(), *_latencies())
-    whole = timed.select(*_latencies(), *_times("ttft", _ttft_s)).collect(engine="streaming")
-    found = whole.row(0, named=True)
-    total, good = counts["total"], counts["successes"]
-    tokens = counts["tokens_within"] if counts["tokens"] else None
-    return {
-        "total_requests": total,
-        "successful_requests": good,
-        "failed_requests": total - good,
-        "success_rate": 100 * good / total if total else None,
-        "latency_s": _block(found, "latency"),
-        "ttft_s": _block(found, "ttft") if counts["firsts"] else None,
-        "requests_per_second": counts["within"] / window_s if window_s else None,
-        "tokens_per_second": tokens / window_s if window_s and tokens is not None else None,
-        "errors_by_type": dict(failed.sort("error").collect(engine="streaming").iter_rows()),
-        "by_operation": {
-            row["operation"]: {
-                "total_requests": row["total"],
-                "failed_requests": row["total"] - row["ok"],
-                "latency_s": _block(row, "latency"),
-            }
-            for row in by_operation.sort("operation")
-            .collect(engine="streaming")
-            .iter_rows(named=True)
-        },
-    }
-
-
 def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame) -> pl.DataFrame:
     """Return one row for each run: how many requests of which sort it had, and its window."""
     window = loads.group_by("task").agg(pl.col("start_ns", "window_ns").first()).collect()
@@ -219,24 +184,3 @@ def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame) -> pl.DataFrame:
 
 def _measured(task: int, metric: Metric, value: float | None, reason: str | None) -> Measurement:
     return Measurement(task=task, metric=metric.name, value=value, reason=reason)
-
-
-def _latencies() -> list[pl.Expr]:
-    return _times("latency", _latency_s)
-
-
-def _times(name: str, value: pl.Expr) -> list[pl.Expr]:
-    own = value.filter(pl.col("ok")).drop_nulls()
-    return [
-        own.mean().alias(f"{name}.avg"),
-        own.min().alias(f"{name}.min"),
-        own.max().alias(f"{name}.max"),
-        *(
-            own.quantile(at, interpolation="linear").alias(f"{name}.{which}")
-            for which, at in QUANTILES.items()
-        ),
-    ]
-
-
-def _block(row: Mapping[str, Json], name: str) -> dict[str, Json]:
-    return {which: row[f"{name}.{which}"] for which in ("avg", "min", "max", *QUANTILES)}

@@ -53,6 +53,7 @@ def document(
         "gates": summary.get("gates") or [],
         "series": summary.get("series") or [],
         "reproducibility": again.document(summary),
+        "spent": summary.get("spent"),
         "right_sizing": summary["right_sizing"],
         "pilot": summary.get("pilot"),
         "comparison": summary.get("comparison"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from specc.analysis.strangers import untold
 from specc.model import Json
 from specc.reporting.incident_tables import sharing_warnings
 from specc.reporting.papers import told
@@ -77,12 +78,31 @@ def warnings(summary: Mapping[str, Json]) -> list[str]:
     found += [f"Environment {name} is not pinned." for name in sorted(environments)]
     found += sharing_warnings(summary)
     found += influences.warnings(summary)
+    found += _briefly_timed(summary)
     if summary["damage"]:
         found.append(f"{_places(len(summary['damage']))}; see Damage under Completeness.")
     if summary["torn"]["lines"]:
         torn = summary["torn"]
         found.append(f"{torn['lines']} unfinished last lines ({torn['bytes']} bytes) were cut off.")
     return [*found, *(told(one) for one in summary.get("not_written") or ())]
+
+
+def _briefly_timed(summary: Mapping[str, Json]) -> list[str]:
+    """Warn where nothing could have told of neighbours: VALID is no proof of a free node there."""
+    of_groups = [
+        (one.get("missing") or (), len(one["cells"])) for one in summary.get("bottleneck") or ()
+    ]
+    of_curves = [
+        ((one.get("bottleneck") or {}).get("missing") or (), len(one["points"]))
+        for one in summary.get("load") or ()
+    ]
+    count = sum(points for missing, points in of_groups + of_curves if untold(missing))
+    if not count:
+        return []
+    return [
+        f"Whether other programs used the CPUs was not seen at {count} point{'s' * (count != 1)}:"
+        " each was timed for less than 3 s, and the machine is sampled once a second."
+    ]
 
 
 def _places(count: int) -> str:

@@ -17,13 +17,13 @@ from specc.kinds.sentences import (
     interval,
     number,
     plot_unit,
-    point,
     quantity,
 )
 from specc.model import Json
 from specc.reporting import marks
 from specc.reporting.drawings import Drawing, framed, notice
 from specc.reporting.load_layers import lay
+from specc.reporting.sections.load_answers import curve_name
 
 MOST_CURVES = 8
 """Curves beyond these are in the tables only."""
@@ -75,7 +75,7 @@ def _throughput(curve: Mapping[str, Json], summary: Mapping[str, Json]) -> _Plot
             curve,
             "throughput",
             subject="Throughput over load",
-            title=_of(curve, _sentence(knee["text"])),
+            title=_of(curve, summary, _sentence(knee["text"])),
             metric=metric["name"],
             y_title=f"{metric['label']} [{unit}]" if unit else str(metric["label"]),
             scale=scale,
@@ -105,7 +105,7 @@ def _tail(curve: Mapping[str, Json], summary: Mapping[str, Json]) -> _Plot:
             curve,
             "tail",
             subject="Tail latency over load",
-            title=_of(curve, title),
+            title=_of(curve, summary, title),
             metric=metric["name"],
             y_title=f"{what} [{unit}]" if unit else what,
             scale=scale,
@@ -243,9 +243,10 @@ def _hollow(rows: Sequence[Mapping[str, Json]]) -> str:
     return f"Hollow points: {told}" if told else ""
 
 
-def _of(curve: Mapping[str, Json], text: str) -> str:
-    """Return a text with the values of the curve's other axes before it."""
-    return f"{point(curve['axes'])}: {text}" if curve["axes"] else text
+def _of(curve: Mapping[str, Json], summary: Mapping[str, Json], text: str) -> str:
+    """Return a text with what tells the curve from the others before it."""
+    name = curve_name(curve, summary)
+    return f"{name}: {text}" if name else text
 
 
 def _sentence(text: str) -> str:

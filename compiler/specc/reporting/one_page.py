@@ -14,6 +14,7 @@ from specc.kinds.base import Decision, ReportRoom
 from specc.kinds.deciding import BEST_POINT, missing
 from specc.model import Json
 from specc.reporting.sections import load_answers
+from specc.reporting.sections.operating import operating
 
 _KEYS = (
     BEST_POINT,
@@ -45,6 +46,7 @@ def decisions(summary: Mapping[str, Json], room: ReportRoom) -> tuple[Decision, 
         *_comparison(summary),
     ]
     taken = [own.pop(key) for key in (BEST_POINT,) if key in own]
+    taken = operating(summary) or taken
     keys = {one.key for one in common}
     extra = [one for one in own.values() if one.key not in _KEYS and one.key not in keys]
     common.sort(key=lambda one: _KEYS.index(one.key))
@@ -59,11 +61,17 @@ def shown(found: Sequence[Decision]) -> list[dict[str, Json]]:
         {
             **{key: getattr(one, key) for key in keys},
             "cells": list(one.cells),
-            "kind": "" if one.verdict is None else "good" if one.verdict in _GOOD else "warn",
+            "kind": _shade(one),
         }
         for one in found
         if one.text is not None
     ]
+
+
+def _shade(one: Decision) -> str:
+    if one.verdict is None:
+        return ""
+    return "good" if one.verdict in _GOOD and not one.doubted else "warn"
 
 
 def not_asked(found: Sequence[Decision]) -> list[dict[str, str]]:
@@ -262,7 +270,7 @@ def _comparison(summary: Mapping[str, Json]) -> list[Decision]:
             text=str(primary.get("finding") or primary["text"]),
             interval=None,
             verdict=found["gate"],
-            why=str(primary["text"]) if primary.get("finding") else "",
+            why=str(primary["text"]).removeprefix(str(primary.get("finding") or "")).lstrip("; "),
             cells=(),
             value=primary.get("effect_pct"),
             unit="%",

@@ -76,6 +76,8 @@ def _findings(page: Page) -> Iterator[Block]:
 
 def _completeness(page: Page) -> Iterator[Block]:
     yield blocks.text(page["lead"])
+    if page["cost"]:
+        yield blocks.text(page["cost"])
     yield from _titled(page["states"])
     yield from _titled(page["doubts"], most=20)
     yield from _titled(page["not_measured"], most=25)

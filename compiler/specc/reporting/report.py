@@ -25,7 +25,6 @@ from specc.reporting import (
 from specc.reporting.document import document
 from specc.reporting.drawings import Drawing, Drawings
 from specc.reporting.incident_tables import incident_table
-from specc.reporting.machines import machines
 from specc.reporting.sections import (
     again,
     against,
@@ -106,6 +105,7 @@ def page(summary: Mapping[str, Json], room: ReportRoom, drawings: Drawings) -> d
         "kind": summary["kind"],
         "meta": front.meta(summary),
         "lead": whole.lead(summary),
+        "cost": whole.cost(summary),
         "tiles": front.tiles(summary),
         "decisions": one_page.shown(decisions),
         "not_asked": one_page.not_asked(decisions),
@@ -201,7 +201,6 @@ def _surroundings(summary: Mapping[str, Json]) -> dict[str, Any]:
     differences = titled(environment["differences"], "What differs between nodes", "summary.json")
     return {
         "environment": {**environment, "differences": differences},
-        "machines": machines(summary),
         "runs": summary["runs"],
         "bundles": summary["bundles"],
         "reproduce": summary["reproduce"],

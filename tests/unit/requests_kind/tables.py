@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from specc.kinds import requests
+from specc.kinds import request_results, requests
 from specc.kinds.base import Measurement, Metric, Window
 from specc.model import Json
 
 record_columns = requests.record_columns
 bulk_columns = requests.bulk_columns
+tallies = request_results.tallies
 frames = requests.tables
 
 
@@ -37,9 +38,10 @@ def windows(frames: Mapping[str, pl.LazyFrame]) -> Iterator[Window]:
 
 
 def details(cells: Any, members: Mapping[str, Any], frames: Any, analysis: Any) -> dict[str, Json]:
-    del cells, frames, analysis
-    return {cell: {} for cell in members}
+    del cells, analysis
+    return request_results.details(members, frames)
 
 
 def result_cell(cell: Mapping[str, Json]) -> dict[str, Json]:
-    return {key: cell[key] for key in ("cell", "axes", "metrics")}
+    keep = ("axes", "repetitions", "verdict", "metrics")
+    return {**request_results.result_block(cell), **{key: cell[key] for key in keep}}

@@ -59,8 +59,9 @@ class Reach:
     """Interval of the worsening at the family's level, for this comparison alone."""
     high: float
     """Below `tolerate` means PASS."""
-    smallest: float
-    """The smallest true worsening that would have FAILed four times in five."""
+    smallest: float | None
+    """The smallest true worsening that would have FAILed four times in five; None where no run
+    differs from its neighbours, so that nothing is known of chance."""
     more_runs: int | None
     """Further runs on each side after which it would be decided whatever comes out; None where it
     is decided, or where more than a thousand would not do."""
@@ -113,7 +114,9 @@ def reach(question: Question, decision: Decision, *, level: float = 0.95) -> Rea
         at_least=worse.bound(share) if proven else min(question.alarm, worse.centre),
         low=worse.bound((1 - level) / 2),
         high=worse.bound((1 + level) / 2),
-        smallest=question.alarm + _found_mostly(share, worse.freedom) * worse.error,
+        smallest=question.alarm + _found_mostly(share, worse.freedom) * worse.error
+        if worse.error
+        else None,
         more_runs=more_runs(question, share, level) if decision.verdict == "INCONCLUSIVE" else None,
     )
 
@@ -137,6 +140,8 @@ def more_runs(question: Question, share: float, level: float) -> int | None:
     worse = question.worse
     if not (question.may_pass and question.may_fail):
         return None
+    if worse.error == 0:
+        return _more_equal_runs(question, share, level)
     now = 2 / (1 / worse.runs[0] + 1 / worse.runs[1])
     room = question.tolerate - question.alarm
     seen = abs(worse.centre - question.tolerate)
@@ -155,3 +160,18 @@ def more_runs(question: Question, share: float, level: float) -> int | None:
         middle = (least + most) // 2
         least, most = (least, middle) if settled(middle) else (middle + 1, most)
     return max(1, least - int(now))
+
+
+def _more_equal_runs(question: Question, share: float, level: float) -> int | None:
+    """Return the same for runs without any spread: more of the same settle it, or nothing does."""
+    worse = question.worse
+    if question.alarm < worse.centre <= question.tolerate:
+        needed = 1 / max(share, 1 - level)
+    elif worse.centre > question.alarm:
+        needed = 1 / share
+    else:
+        needed = 1 / (1 - level)
+    for more in range(1, MOST_RUNS):
+        if math.comb(sum(worse.runs) + 2 * more, worse.runs[0] + more) >= needed - 1e-9:
+            return more
+    return None

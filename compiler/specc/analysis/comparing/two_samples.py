@@ -32,6 +32,11 @@ class Effect:
     runs: tuple[int, int]
     """Runs of baseline and current, >= 2 each; of the smallest cell for a mean over cells."""
 
+    @property
+    def orders(self) -> int:
+        """In how many ways all runs could be dealt to the two sides."""
+        return math.comb(sum(self.runs), self.runs[0])
+
     def flipped(self) -> Effect:
         """Return the same effect seen from the other side: a loss for a gain."""
         return Effect(centre=-self.centre, error=self.error, freedom=self.freedom, runs=self.runs)
@@ -43,13 +48,17 @@ class Effect:
         the share of the orders of all runs that part the two sides as cleanly.
         """
         if self.error == 0:
-            return 1 / math.comb(sum(self.runs), self.runs[0]) if self.centre > limit else 1.0
+            return 1 / self.orders if self.centre > limit else 1.0
         return 1 - t_cdf((self.centre - limit) / self.error, self.freedom)
 
     def surely_below(self, limit: float, level: float) -> bool:
-        """Return whether the upper end of the two-sided interval at `level` is below `limit`."""
+        """Return whether the upper end of the two-sided interval at `level` is below `limit`.
+
+        Runs without any spread may be at the limit; there must be three on each side, for two
+        agree by chance too easily, above all where values are rounded.
+        """
         if self.error == 0:
-            return self.centre < limit
+            return self.centre <= limit and self.orders >= 1 / (1 - level) - 1e-9
         return t_cdf((self.centre - limit) / self.error, self.freedom) < (1 - level) / 2
 
     def bound(self, side: float) -> float:
@@ -82,26 +91,51 @@ def difference(baseline: Values, current: Values) -> Effect:
     )
 
 
-def mean_over_cells(cells: Sequence[tuple[Values, Values]], *, aligned: bool) -> Effect:
+def mean_over_cells(
+    cells: Sequence[tuple[Values, Values]],
+    repetitions: Sequence[tuple[Sequence[int], Sequence[int]]] | None,
+) -> Effect:
     """Return the effect on the mean over cells, each cell counting the same.
 
-    cells: (baseline runs, current runs) of each.   aligned: run i of every cell is of repetition i,
-    on both sides; then each repetition's mean over the cells is one value, which holds also where a
-    repetition makes all its cells slow together. Otherwise the cells' errors are added up as
-    independent ones (Satterthwaite's degrees of freedom).
+    cells: (baseline runs, current runs) of each.   repetitions: of which repetition each of these
+    runs is. What is left of a repetition's runs without their cells' means is added up over the
+    cells before it is squared, which holds also where a repetition makes all its cells slow
+    together, and where cells have lost runs (cluster-robust: Liang and Zeger 1986; each cell's part
+    scaled for its own runs). None where that is not known: cells may then all go together, and
+    their errors are averaged.
     Raises TooFewRuns when a cell has fewer than two runs on a side.
     """
-    if aligned:
-        sides = [np.array([cell[side] for cell in cells], dtype=np.float64) for side in (0, 1)]
-        return difference(sides[0].mean(axis=0), sides[1].mean(axis=0))
     effects = [difference(*cell) for cell in cells]
-    shares = [effect.error**2 for effect in effects]
+    if repetitions is None:
+        error = math.fsum(effect.error for effect in effects) / len(effects)
+        freedom = min(effect.freedom for effect in effects)
+    else:
+        shares = [
+            _shared_variance([(c[side], r[side]) for c, r in zip(cells, repetitions, strict=True)])
+            for side in (0, 1)
+        ]
+        error = math.sqrt(math.fsum(shares))
+        runs = [math.fsum(len(cell[side]) for cell in cells) / len(cells) for side in (0, 1)]
+        freedom = _satterthwaite(shares, [n - 1 for n in runs])
     return Effect(
         centre=math.fsum(effect.centre for effect in effects) / len(effects),
-        error=math.sqrt(math.fsum(shares)) / len(effects),
-        freedom=_satterthwaite(shares, [effect.freedom for effect in effects]),
+        error=error,
+        freedom=freedom,
         runs=(min(e.runs[0] for e in effects), min(e.runs[1] for e in effects)),
     )
+
+
+def _shared_variance(cells: Sequence[tuple[Values, Sequence[int]]]) -> float:
+    """Return the variance of the mean over cells, of (runs, repetition of each) for each cell."""
+    left: dict[int, float] = {}
+    for values, repetitions in cells:
+        runs = np.asarray(values, dtype=np.float64)
+        if np.ptp(runs) == 0:
+            continue
+        scale = math.sqrt(len(runs) / (len(runs) - 1)) / len(runs)
+        for repetition, rest in zip(repetitions, scale * (runs - runs.mean()), strict=True):
+            left[repetition] = left.get(repetition, 0.0) + float(rest)
+    return math.fsum(rest * rest for rest in left.values()) / len(cells) ** 2
 
 
 def _satterthwaite(shares: Sequence[float], freedoms: Sequence[float]) -> float:

@@ -19,6 +19,11 @@ COUNTED = frozenset(
     }
 )
 """What a rate may count, one for each latency: of tokens or bytes a request has many."""
+PER = {
+    **{"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3},
+    **{"min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0},
+}
+"""Seconds of the time that a rate is over."""
 WHOLE = frozenset({"qps", "rps", "tps", "iops", "Hz"})
 
 
@@ -49,9 +54,10 @@ def audit(
         return _untold("the mean latency or the throughput was not measured")
     if latency_unit not in SECONDS:
         return _untold(f"'{latency_unit}' is no unit of time")
-    if not counts_requests(rate_unit):
+    over_s = seconds_of_rate(rate_unit)
+    if over_s is None:
         return _untold(f"'{rate_unit}' does not count requests, of which latency is measured")
-    ratio = throughput * mean_latency * SECONDS[latency_unit] / in_flight
+    ratio = throughput / over_s * mean_latency * SECONDS[latency_unit] / in_flight
     if abs(ratio - 1) < TOLERANCE:
         return Audit(ratio=ratio, ok=True, reason=None)
     reason = (
@@ -61,10 +67,12 @@ def audit(
     return Audit(ratio=ratio, ok=False, reason=reason)
 
 
-def counts_requests(rate_unit: str) -> bool:
-    """Tell whether a unit such as "requests/s" counts what latencies are measured of."""
+def seconds_of_rate(rate_unit: str) -> float | None:
+    """Return 1 for "requests/s", 60 for "ops/min"; None for what no latency is measured of."""
     counted, _, time = rate_unit.partition("/")
-    return rate_unit in WHOLE or (time in ("s", "sec", "second") and counted in COUNTED)
+    if rate_unit in WHOLE:
+        return 1.0
+    return PER.get(time) if counted in COUNTED else None
 
 
 def _untold(reason: str) -> Audit:

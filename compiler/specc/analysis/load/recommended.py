@@ -28,12 +28,16 @@ class Range:
 
 
 def recommended(
-    points: Sequence[tuple[float, float]], knee: Knee, answers: Sequence[float | None]
+    points: Sequence[tuple[float, float]],
+    knee: Knee,
+    answers: Sequence[float | None],
+    floors: Sequence[float] = (),
 ) -> tuple[Range | None, str | None]:
     """Return the range, or None and why there is none.
 
     points: (load, throughput) of every level, any order.
     answers: largest load that meets each objective; None where it is not met or undecided.
+    floors: least load that meets each objective which is met from some load on.
     """
     if not points:
         return None, "no level has a throughput"
@@ -48,7 +52,10 @@ def recommended(
     most = max(rate for load, rate in ordered if load <= high or load == ordered[0][0])
     if knee.fitted is not None:
         most = max(most, min(knee.fitted.throughput(high), max(rate for _, rate in ordered)))
-    low = min(_reaches(ordered, ENOUGH * most, knee), high)
+    floor = max(floors, default=0.0)
+    if floor > high:
+        return None, f"an objective is met from {floor:g} on only, which is above {high:.3g}"
+    low = max(min(_reaches(ordered, ENOUGH * most, knee), high), floor)
     bound: Literal["below", "at", "objective"] = "below" if found < allowed else "objective"
     if all(load.is_integer() for load, _ in ordered):
         up, down = float(math.ceil(low - 1e-9)), float(math.floor(high + 1e-9))

@@ -25,6 +25,8 @@ class Bounds:
     high: float | None
     failed: bool = False
     """True when the level fails whatever its number says: too many requests had no answer."""
+    lost_runs: bool = False
+    """True when runs of the level have no value: what survived can't show that it is met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,9 @@ class Answer:
     """The same, of levels without an interval."""
     not_monotone: tuple[float, ...]
     """Levels that meet the objective above one that fails."""
+    met_from: float | None = None
+    """For what gets better with the load: the least level that meets it with none that fails from
+    there up to `load`. None for what gets worse."""
 
 
 def answer(levels: Sequence[Bounds], op: Op, limit: float, *, worsens: bool = True) -> Answer:
@@ -63,6 +68,7 @@ def answer(levels: Sequence[Bounds], op: Op, limit: float, *, worsens: bool = Tr
     best = max(reached, default=None)
     lowest = states[0][1] if states else "unknown"
     lost = best is None and (lowest == "fails" if worsens else len(fails) == len(states) > 0)
+    floor = max((load for load in fails if best is not None and load < best), default=-1.0)
     between = [
         (load, found)
         for load, found in states
@@ -76,6 +82,7 @@ def answer(levels: Sequence[Bounds], op: Op, limit: float, *, worsens: bool = Tr
         unsure=tuple(load for load, found in between if found == "unsure"),
         unknown=tuple(load for load, found in between if found == "unknown"),
         not_monotone=tuple(x for x in meets if first_fail is not None and x > first_fail),
+        met_from=None if worsens else min((load for load in meets if load > floor), default=None),
     )
 
 
@@ -86,7 +93,9 @@ def state(level: Bounds, op: Op, limit: float) -> State:
     if level.low is None or level.high is None:
         return "unknown"
     ends = [_meets(end, op, limit) for end in (level.low, level.high)]
-    return "meets" if all(ends) else "unsure" if any(ends) else "fails"
+    if all(ends):
+        return "unknown" if level.lost_runs else "meets"
+    return "unsure" if any(ends) else "fails"
 
 
 def _meets(value: float, op: Op, limit: float) -> bool:

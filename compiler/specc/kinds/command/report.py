@@ -74,6 +74,11 @@ def methodology() -> tuple[tuple[str, str], ...]:
             "values as arguments and environment variables.",
         ),
         (
+            "Warm-up",
+            "None of ours: a program that needs one does it itself, before what it reports. Runs "
+            "that report many values are searched for one, see Steadiness.",
+        ),
+        (
             "Metrics",
             "Read from what the program printed or wrote, under the names the spec declares. A run "
             "that reports several values of one metric counts with their median.",

@@ -44,7 +44,7 @@ FAMILIES = (
         unit="",
         better="none",
         definition="Any metric that the spec declares under `settings.metrics`, or that a record"
-        " carries: unit, direction and description are the spec's. A run with several values"
+        " carries: unit, direction and definition are the spec's. A run with several values"
         " counts with their median, and has a file in `timeseries/` of an export.",
     ),
 )
@@ -266,7 +266,13 @@ def _declared(block: Json) -> Iterator[Metric]:
         block = [{"name": name, **(one or {})} for name, one in block.items()]
     for one in block or ():
         if isinstance(one, dict) and isinstance(one.get("name"), str):
-            yield _metric(one["name"], one.get("unit"), one.get("better"), one.get("description"))
+            yield _metric(one["name"], one.get("unit"), one.get("better"), _told(one))
+
+
+def _told(declared: Mapping[str, Json]) -> str | None:
+    """Return what the spec says that a metric is, ended like a sentence."""
+    told = str(declared.get("definition") or "").strip()
+    return f"{told.rstrip('.')}." if told else None
 
 
 def _metric(name: str, unit: str | None, better: str | None, definition: str | None) -> Metric:

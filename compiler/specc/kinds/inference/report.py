@@ -90,6 +90,11 @@ def methodology() -> tuple[tuple[str, str], ...]:
             "synchronisation at the end of each window.",
         ),
         (
+            "Warm-up",
+            "Before the passes each distinct batch shape runs untimed, as often as `warmup` of the "
+            "spec says. Those batches are recorded apart and count in no number.",
+        ),
+        (
             "Memory",
             "Peaks are reset after the warm-up, so that the steady peak is that of inference and "
             "the load peak stands beside it. The plot shows live GPU tensors for cells on a GPU "

@@ -11,11 +11,12 @@ from typing import Any
 import polars as pl
 
 from specc.kinds.base import Measurement, Metric
-from specc.kinds.inference import disturbances, energy, outputs
+from specc.kinds.inference import disturbances, energy, outputs, timelines
 from specc.kinds.inference.definitions import FIXED, MEMORY
 from specc.model import Json
 
 windows = disturbances.windows
+series = timelines.series
 
 _ENERGY = pl.List(
     pl.Struct(

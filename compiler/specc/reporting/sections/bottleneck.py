@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from specc.kinds.sentences import point
 from specc.model import Json
+from specc.reporting.sections.load_answers import curve_name
 
 _UNDETERMINED = "undetermined"
 
@@ -40,7 +41,9 @@ def _answer(one: Mapping[str, Json]) -> str:
 
 def _answers(summary: Mapping[str, Json]) -> list[tuple[str, Mapping[str, Json]]]:
     curves = [curve for curve in summary.get("load") or () if curve.get("bottleneck")]
-    of_curves = [(_named(curve.get("axes")), curve["bottleneck"]) for curve in curves]
+    of_curves = [
+        (curve_name(curve, summary) or "all points", curve["bottleneck"]) for curve in curves
+    ]
     groups = summary.get("bottleneck") or ()
     return of_curves + [(_named(one.get("axes")), one) for one in groups if "class" in one]
 

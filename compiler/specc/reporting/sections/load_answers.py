@@ -9,7 +9,7 @@ from specc.kinds.deciding import missing
 from specc.kinds.sentences import number, point, quantity
 from specc.model import Json
 
-_MOST_CURVES = 3
+MOST_CURVES = 3
 """Curves that the first page tells one by one."""
 _LABELS = {
     "slo": "Service level objective",
@@ -18,6 +18,8 @@ _LABELS = {
     "peak_throughput": "Peak throughput",
     "tail_latency_at_peak": "Tail latency at that peak",
 }
+_SOUND = ("VALID", "TOO_FEW", "NO_DATA")
+"""Verdicts of a point that hold nothing against its number; too few runs widen its interval."""
 _SIGNS = {"le": "≤", "lt": "<", "ge": "≥", "gt": ">"}
 _NO_LOAD = "does not apply: the spec declares no load axis (analysis.load)"
 _NO_OBJECTIVE = "not asked: no SLO in the spec"
@@ -33,15 +35,25 @@ def decisions(summary: Mapping[str, Json]) -> list[Decision]:
             missing(key, label, _NO_LOAD if key != "slo" or asked else _NO_OBJECTIVE)
             for key, label in _LABELS.items()
         ]
-    if len(curves) > _MOST_CURVES:
+    if len(curves) > MOST_CURVES:
         return _folded(curves, summary)
     return [one for curve in curves for one in _of_curve(curve, summary, several=len(curves) > 1)]
+
+
+def curve_name(curve: Mapping[str, Json], summary: Mapping[str, Json]) -> str:
+    """Return what tells a curve from the others: "model small, run r2"; empty for the only one."""
+    curves = summary.get("load") or []
+    words = [point(curve["axes"])] if curve["axes"] else []
+    for key, word in (("bundle_id", ""), ("run_id", "run "), ("condition_id", "condition ")):
+        if len({one.get(key) for one in curves}) > 1:
+            words.append(f"{word}{str(curve.get(key))[: None if key != 'condition_id' else 8]}")
+    return ", ".join(words)
 
 
 def _of_curve(
     curve: Mapping[str, Json], summary: Mapping[str, Json], *, several: bool
 ) -> list[Decision]:
-    where = f" ({point(curve['axes'])})" if several else ""
+    where = f" ({curve_name(curve, summary)})" if several else ""
     return [
         *_objectives(curve, summary, where),
         _knee(curve, where),
@@ -60,28 +72,38 @@ def _objectives(
     for one in curve["slo"]:
         named = f": {objective(one, summary)}"
         found.append(
-            _decision(
+            decision(
                 "slo",
                 _LABELS["slo"] + named + where,
-                text=_VERDICT_WORDS[one["verdict"]],
+                text=_outcome(one, curve),
                 verdict=one["verdict"],
                 why=one["text"],
+                doubted=_doubted(curve),
             )
         )
         if one["answer"] is None:
             found.append(missing(keys[1], _LABELS[keys[1]] + named + where, one["text"]))
             continue
         found.append(
-            _decision(
+            decision(
                 keys[1],
                 _LABELS[keys[1]] + where,
                 text=f"{axis_name(curve)} {number(one['answer'])}",
                 verdict=one["verdict"],
                 why=f"The largest measured load whose upper bound keeps {objective(one, summary)}.",
                 value=one["answer"],
+                doubted=_doubted(curve),
             )
         )
     return found
+
+
+def _outcome(one: Mapping[str, Json], curve: Mapping[str, Json]) -> str:
+    """Return what became of an objective: "met up to concurrency 16"."""
+    if one["verdict"] != "MET" or one["answer"] is None:
+        return _VERDICT_WORDS[one["verdict"]]
+    end = ", the largest load tried" if one.get("at_least") else ""
+    return f"met up to {axis_name(curve)} {number(one['answer'])}{end}"
 
 
 _VERDICT_WORDS = {
@@ -109,7 +131,7 @@ def _knee(curve: Mapping[str, Json], where: str) -> Decision:
         spread = f"{number(knee['low'])} to {number(knee['high'])}"
     reached = knee["value"] is not None
     text = f"{axis_name(curve)} {number(knee['value'])}" if reached else "not reached"
-    return _decision(
+    return decision(
         "knee",
         _LABELS["knee"] + where,
         text=text,
@@ -117,6 +139,7 @@ def _knee(curve: Mapping[str, Json], where: str) -> Decision:
         verdict=knee["verdict"],
         why=knee["text"],
         value=knee["value"],
+        doubted=_doubted(curve),
     )
 
 
@@ -125,7 +148,7 @@ def _peak(curve: Mapping[str, Json], summary: Mapping[str, Json], where: str) ->
     if not peak or peak["value"] is None:
         return missing("peak_throughput", label, "no point of the curve has a throughput")
     unit = metric_of(summary, curve["throughput"])["unit"]
-    return _decision(
+    return decision(
         "peak_throughput",
         label,
         text=f"{quantity(peak['value'], unit)} at {axis_name(curve)} {number(peak['level'])}",
@@ -144,7 +167,7 @@ def _tail(curve: Mapping[str, Json], summary: Mapping[str, Json], where: str) ->
         why = "no latency is declared for the curve, or none was measured at its peak"
         return missing("tail_latency_at_peak", label, why)
     metric = metric_of(summary, curve["latency"])
-    return _decision(
+    return decision(
         "tail_latency_at_peak",
         label,
         text=f"{curve['latency_statistic']} {quantity(tail['value'], metric['unit'])}",
@@ -169,13 +192,13 @@ def _folded(curves: Sequence[Mapping[str, Json]], summary: Mapping[str, Json]) -
         if key == "slo" and any(one.text for one in of_key):
             text = f"met by {met} of {len(of_key)} curves"
             verdict = "MET" if met == len(of_key) else "NOT_MET"
-            found.append(_decision(key, label, text=text, verdict=verdict, why=why))
+            found.append(decision(key, label, text=text, verdict=verdict, why=why))
         elif values:
             unit = next((one.unit for one in of_key if one.unit), "") or ""
             low, high = quantity(values[0], unit), quantity(values[-1], unit)
             span = low if low == high else f"{low} to {high}"
             text = f"{span} over {len(values)} of {len(curves)} curves"
-            found.append(_decision(key, label, text=text, why=why))
+            found.append(decision(key, label, text=text, why=why))
         else:
             reasons = dict.fromkeys(one.why for one in of_key if one.text is None)
             found.append(missing(key, label, next(iter(reasons), _UNKNOWN_CURVE)))
@@ -189,7 +212,7 @@ def spread_of(value: Mapping[str, Json], unit: str) -> str | None:
     return f"{number(value['low'])} to {quantity(value['high'], unit)}"
 
 
-def _decision(
+def decision(
     key: str,
     label: str,
     *,
@@ -200,6 +223,7 @@ def _decision(
     value: float | None = None,
     unit: str | None = None,
     cells: tuple[str, ...] = (),
+    doubted: bool = False,
 ) -> Decision:
     return Decision(
         key=key,
@@ -211,7 +235,13 @@ def _decision(
         cells=cells,
         value=value,
         unit=unit,
+        doubted=doubted,
     )
+
+
+def _doubted(curve: Mapping[str, Json]) -> bool:
+    """Tell whether something is held against a level that the curve's answers rest on."""
+    return any(one["verdict"] not in _SOUND for one in curve["points"] if one["unfit"] is None)
 
 
 def axis_name(curve: Mapping[str, Json]) -> str:

@@ -12,7 +12,8 @@ from specc.reporting.tabulate import DASH, column, entry, table
 
 _MOST_HOSTS = 6
 _MOST_DIFFERENCES = 12
-"""Differing facts that stand as columns; a table with more can't be read."""
+_MOST_PACKAGES = 4
+"""Differing facts and packages that stand as columns; a table with more can't be read."""
 
 
 def environment(summary: Mapping[str, Json]) -> dict[str, Any]:
@@ -25,13 +26,18 @@ def environment(summary: Mapping[str, Json]) -> dict[str, Any]:
     names = list(dict.fromkeys(name for one in facts for name in one))
     differ = [name for name in names if len({one.get(name, DASH) for one in facts}) > 1]
     packages, odd = _packages(machines)
-    shown, rest = differ[:_MOST_DIFFERENCES], [*differ[_MOST_DIFFERENCES:]]
+    values = {
+        **{name: [one.get(name, DASH) for one in facts] for name in differ},
+        **odd,
+    }
+    columns = [*differ[:_MOST_DIFFERENCES], *list(odd)[:_MOST_PACKAGES]]
     return {
         "hosts": list(dict.fromkeys(str(one["host"]) for one in machines)),
-        "differences": _differences(machines, facts, [*shown, *odd][: _MOST_DIFFERENCES + 4], odd),
+        "differences": _differences(machines, values, columns),
         "more": [
-            {"term": name, "text": "; ".join(dict.fromkeys(one.get(name, DASH) for one in facts))}
-            for name in rest
+            {"term": name, "text": "; ".join(dict.fromkeys(texts))}
+            for name, texts in values.items()
+            if name not in columns
         ],
         "common": [{"term": name, "text": facts[0][name]} for name in names if name not in differ],
         "packages": packages,
@@ -40,15 +46,14 @@ def environment(summary: Mapping[str, Json]) -> dict[str, Any]:
 
 def _differences(
     machines: Sequence[Mapping[str, Json]],
-    facts: Sequence[Mapping[str, str]],
+    values: Mapping[str, Sequence[str]],
     names: Sequence[str],
-    odd: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     if not names:
         return table([column("nodes")], [])
     alike: dict[tuple[str, ...], list[str]] = {}
     for place, one in enumerate(machines):
-        key = tuple(odd[n][place] if n in odd else facts[place].get(n, DASH) for n in names)
+        key = tuple(values[name][place] for name in names)
         alike.setdefault(key, []).append(str(one["host"]))
     rows = [
         [

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from specc.kinds.sentences import number, point
+from specc.kinds.sentences import number
 from specc.model import Json
-from specc.reporting.sections.load_answers import axis_name, metric_of, objective, spread_of
+from specc.reporting.sections.load_answers import (
+    axis_name,
+    curve_name,
+    metric_of,
+    objective,
+    spread_of,
+)
 from specc.reporting.tabulate import DASH, Table, column, entry, table
 
 
@@ -15,7 +21,7 @@ def sections(summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     return [
         {
             "curve": curve["curve"],
-            "title": point(curve["axes"]) if curve["axes"] else "What the curve says",
+            "title": curve_name(curve, summary) or "What the curve says",
             "axis": axis_name(curve),
             "loop": curve["loop"],
             "table": _points(curve, summary),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from specc.kinds.sentences import number, quantity
 from specc.model import Json
 from specc.reporting.one_page import verdict_groups
 from specc.reporting.tabulate import Table, column, entry, table
@@ -19,6 +20,8 @@ _MEANINGS = {
     "duplicate": "completed more than once; the first counts",
 }
 _MOST_CELLS = 6
+_WORTH_HOURS = 0.01
+"""Fewer hours of cores or GPUs are not worth a word."""
 
 
 def lead(summary: Mapping[str, Json]) -> str:
@@ -33,6 +36,38 @@ def lead(summary: Mapping[str, Json]) -> str:
         return text
     causes = ", ".join(f"{count} {category}" for category, count in lost.most_common())
     return f"{text} Attempts of completed tasks that were lost on the way: {causes}."
+
+
+def cost(summary: Mapping[str, Json]) -> str:
+    """Return what the study cost in a sentence or two; empty for summaries without it."""
+    spent = summary.get("spent")
+    if not spent or not spent["launches"]:
+        return ""
+    launches = f"{spent['launches']} launch{'es' * (spent['launches'] != 1)}"
+    held = [
+        quantity(spent[name], unit)
+        for name, unit in (("core_hours", "core h"), ("gpu_hours", "GPU h"))
+        if (spent[name] or 0) >= _WORTH_HOURS
+    ]
+    cut = spent["cut_off"]
+    note = f" ({cut} without an end, counted up to the last word)" if cut else ""
+    text = f"{launches} took {', '.join([_time(spent['job_hours']), *held])}{note}."
+    if not spent["attempts"]:
+        return text
+    used = spent["cpu_hours"]
+    cpu = "" if used is None else f", {_time(used)} of CPU time"
+    share = number(spent["failed_attempts_pct"])
+    tries = f"{spent['attempts']} attempt{'s' * (spent['attempts'] != 1)}"
+    return (
+        f"{text} {tries} ran for {_time(spent['attempt_hours'])}{cpu}; "
+        f"{spent['failed_attempts']} of them ({share} %) ended without a result."
+    )
+
+
+def _time(hours: float) -> str:
+    if hours >= 2:
+        return quantity(hours, "h")
+    return quantity(hours * 60, "min") if hours >= 2 / 60 else quantity(hours * 3600, "s")
 
 
 def states(summary: Mapping[str, Json]) -> Table:
