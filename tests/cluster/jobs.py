@@ -73,7 +73,7 @@ def states(slurm: Slurm, job: str) -> dict[int, str]:
     return {index: element.state for index, element in slurm.elements(job).items()}
 
 
-def awaited(slurm: Slurm, job: str, *, seconds: float = 30.0) -> dict[int, Element]:
+def awaited(slurm: Slurm, job: str, *, seconds: float = 60.0) -> dict[int, Element]:
     """Wait until all elements of a job ended and return them by index."""
     ended = wait_until(
         lambda: all(state in ENDED for state in states(slurm, job).values()), seconds

@@ -42,6 +42,7 @@ on_failure:
   unknown: {{attempts: 20}}
   program: {{attempts: 20}}
   transient: {{attempts: 20}}
+  oom_host: {{attempts: 20}}  # a machine short of memory strikes too, and attempts first of all
 task: {{cpus: 1, memory: 64MiB, estimate: 1s, time_limit: 1min}}
 job: {{cpus_per_node: 2, time_limit: 10min, max_running: {elements}}}
 """
@@ -122,7 +123,14 @@ class Soak:
         told = self.slurm.ask("scontrol", "-o", "show", "job")
         jobs = [line for line in told.splitlines() if "JobState=COMPLETED" not in line]
         nodes = self.slurm.ask("sinfo", "-N", "-h", "-p", "main", "-o", "%N %T %E")
-        return "\n".join([str(self.look().counts()), nodes, *jobs[-4:]])
+        state = self.look()
+        failures = [
+            f"{task.task_id} attempt {attempt.attempt} in {attempt.launch}: {attempt.failure}"
+            for task in state.tasks.values()
+            for attempt in task.attempts
+            if task.state != "completed"
+        ]
+        return "\n".join([str(state.counts()), *failures, nodes, *jobs[-4:]])
 
     def _complete(self) -> bool:
         return self.look().counts() == {"completed": len(self.rows)} and not self._queue()

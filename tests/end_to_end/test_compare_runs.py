@@ -135,11 +135,16 @@ def test_collate_holds_a_run_against_a_baseline(
     assert summary["comparison"]["baseline"]["run"] == "r1"
     assert summary["comparison"]["current"]["run"] == "r2"
     (gate,) = summary["gates"]
-    # r3 is among the runs: a neighbour may keep the limit from a PASS
     assert gate["verdict"] in ("PASS", "INCONCLUSIVE")
-    assert gate["text"].startswith("seconds < 60 s: of 3 cells ")
+    assert gate["text"].startswith("seconds < 60 s: of 1 cell ")
     assert (out / "junit.xml").is_file()
-    assert [len(one["runs"]) for one in summary["series"] if one["metric"] == "seconds"] == [3]
+
+
+def test_a_bundle_with_three_runs_has_them_as_a_series(bundle: Path, tmp_path: Path) -> None:
+    # the spec has a gate, and the neighbours of r3 may keep it from a PASS
+    assert specc("collate", bundle, "--out", tmp_path / "report").returncode in (0, 1, 5)
+    series = json.loads((tmp_path / "report" / "summary.json").read_text())["series"]
+    assert [len(one["runs"]) for one in series if one["metric"] == "seconds"] == [3]
 
 
 def test_a_gate_of_the_spec_decides_how_collate_ends(tmp_path: Path) -> None:

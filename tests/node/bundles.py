@@ -260,7 +260,7 @@ def rows(bundle: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def wait_for(condition: Any, limit_s: float = 20.0) -> None:
+def wait_for(condition: Any, limit_s: float = 60.0) -> None:
     end = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

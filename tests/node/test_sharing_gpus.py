@@ -122,6 +122,27 @@ class Broken(Exception):
 raise TaskError("gpu", "an illegal memory access", evidence={"device_error": 700})
 """
 MET = TOGETHER.replace("WANTED", "2")
+# under MPS a fault ends every client of the GPU; the neighbour here ends a moment earlier
+CULPRIT = f"""
+if attempt.number == 1:
+    exec({MET!r})
+    end = time.monotonic() + 20
+    try:
+        while not (here / "pid").is_symlink() and time.monotonic() < end:
+            time.sleep(0.01)
+        while time.monotonic() < end:
+            os.kill(int(os.readlink(here / "pid")), 0)
+            time.sleep(0.01)
+    except ProcessLookupError:
+        pass
+    exec({FAULT!r})
+"""
+VICTIM = f"""
+if attempt.number == 1:
+    exec({MET!r})
+    os.symlink(str(os.getpid()), here / "pid")
+    os._exit(7)
+"""
 
 
 def failures(bundle: Path, launch: int = 1) -> list[dict[str, Any]]:
@@ -131,12 +152,8 @@ def failures(bundle: Path, launch: int = 1) -> list[dict[str, Any]]:
 def test_a_fault_is_put_to_the_client_that_had_it_and_its_neighbour_is_tried_alone(
     home: Path,
 ) -> None:
-    # under MPS a fault ends every client of the GPU; the neighbour here ends a moment earlier
-    culprit = (
-        f"if attempt.number == 1:\n    exec({MET!r})\n    time.sleep(0.2)\n    exec({FAULT!r})"
-    )
-    victim = f"if attempt.number == 1:\n    exec({MET!r})\n    os._exit(7)\ntime.sleep(0.2)"
-    bundle = bundles.make_bundle(home / "b", [culprit, victim], slots=2, task=gpus.shared())
+    codes = [CULPRIT, f"{VICTIM}\ntime.sleep(0.2)"]
+    bundle = bundles.make_bundle(home / "b", codes, slots=2, task=gpus.shared())
     assert bundles.run(bundle, CUDA_VISIBLE_DEVICES="0").returncode == 0
     by_task = {e["task_id"]: e for e in failures(bundle)}
     assert by_task[bundles.task_id(0)]["category"] == "gpu"
@@ -148,14 +165,8 @@ def test_a_fault_is_put_to_the_client_that_had_it_and_its_neighbour_is_tried_alo
 
 def test_being_a_neighbour_uses_up_no_attempt(home: Path) -> None:
     # two attempts are allowed; this task is a victim first, and then fails by itself once
-    culprit = (
-        f"if attempt.number == 1:\n    exec({MET!r})\n    time.sleep(0.2)\n    exec({FAULT!r})"
-    )
-    victim = (
-        f"if attempt.number == 1:\n    exec({MET!r})\n    os._exit(7)\n"
-        "if attempt.number == 2:\n    raise TaskError('node', 'once')"
-    )
-    bundle = bundles.make_bundle(home / "b", [culprit, victim], slots=2, task=gpus.shared())
+    codes = [CULPRIT, f"{VICTIM}\nif attempt.number == 2:\n    raise TaskError('node', 'once')"]
+    bundle = bundles.make_bundle(home / "b", codes, slots=2, task=gpus.shared())
     assert bundles.run(bundle, CUDA_VISIBLE_DEVICES="0").returncode == 0
     assert bundles.states(bundle) == ["completed", "completed"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from specc.analysis.intervals import over_runs
+from specc.collate.curves.load import load_curves
 from specc.collate.judging import VERDICTS
-from specc.collate.load import load_curves
 
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128)
 THROUGHPUT, LATENCY, ERRORS = "requests_per_s", "latency_ms", "error_pct"

@@ -10,8 +10,8 @@ import pytest
 from many_requests import KNOWN, a_study, records_of
 from test_collate_scale import collated, latencies, spoil
 
-from specc.collate import batches, cache, pieces, rows
-from specc.collate.computed import code_of
+from specc.collate.records import batches, cache, pieces, rows
+from specc.collate.records.computed import code_of
 from specc.kinds import KINDS
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from results import a_bundle, metric
 
-from specc.collate.contamination import contaminated
-from specc.collate.hardware import Samples
+from specc.collate.evidence.contamination import contaminated
+from specc.collate.evidence.hardware import Samples
 from specc.collate.pipeline import collate_data as collate
 from specc.collate.values import TaskResult
 from specc.kinds.base import Window

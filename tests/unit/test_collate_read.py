@@ -237,6 +237,16 @@ def test_a_run_folder_finds_the_bundle_it_stands_in(tmp_path: Path):
     assert counts(done) == {"expected": 1, "completed": 1}
 
 
+def test_a_run_folder_is_that_run_alone(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}], repetitions=1)
+    run_all(bundle, "r1", value=1.0)
+    run_all(bundle, "r2", value=2.0)
+    done = collate([bundle.path / "results/r2"], tmp_path / "out")
+    assert [cell["run_id"] for cell in done.summary["cells"]] == ["r2"]
+    done = collate([bundle.path, bundle.path / "results/r2"], tmp_path / "both")
+    assert [cell["run_id"] for cell in done.summary["cells"]] == ["r1", "r2"]
+
+
 def test_results_of_a_bundle_that_was_not_given_are_told_and_left_out(tmp_path: Path):
     known = a_bundle(tmp_path / "a", points=[{"n": 1}], repetitions=1)
     run_all(known)

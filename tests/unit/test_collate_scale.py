@@ -18,9 +18,10 @@ import pytest
 from many_requests import KNOWN, a_study, records_of
 from results import ABundle
 
-from specc.collate import batches, cache, export, kept, pieces, rows, samples
+from specc.collate import export
+from specc.collate.finding.read import read
 from specc.collate.pipeline import collate_data, settle
-from specc.collate.read import read
+from specc.collate.records import batches, cache, kept, pieces, rows, samples
 from specc.collate.values import Collated
 from specc.kinds import KINDS
 
@@ -119,7 +120,7 @@ def test_the_cached_study_says_what_the_study_in_memory_says(
 def test_batches_of_few_tasks_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     bundle = a_study(tmp_path, 20_000)
     whole = latencies(collated(bundle, tmp_path / "out"))
-    monkeypatch.setattr("specc.collate.computed.BATCH_ROWS", 3000)
+    monkeypatch.setattr("specc.collate.records.computed.BATCH_ROWS", 3000)
     monkeypatch.setattr(samples, "_TOGETHER", 1000)
     monkeypatch.setattr(kept, "IN_MEMORY", 3000)
     found = latencies(collated(bundle, tmp_path / "out"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from specc.collate.rows import CORE
+from specc.collate.records.rows import CORE
 from specc.kinds.command import tables
 
 PROCESS = {"task": 0, "attempt": 1, "t_ns": 1, "type": "process", "exit_code": 0, "wall_s": 2.0}

@@ -212,6 +212,9 @@ def test_prometheus_reads_the_same_numbers_as_the_summary(tmp_path: Path) -> Non
     assert [value for _, value in found["specc_time_s"]] == [
         cell["metrics"]["time_s"]["value"] for cell in cells
     ]
+    assert [labels["verdict"] for labels, _ in found["specc_verdict"]] == [
+        cell["verdict"] for cell in cells
+    ]
     first = found["specc_time_s"][0][0]
     assert (first["axis_lr"], first["axis_note"]) == ("0.001", 'a "quoted", text')
     assert {labels["state"]: value for labels, value in found["specc_tasks"]} == {

@@ -11,9 +11,9 @@ import pytest
 from specc.analysis.intervals import over_runs
 from specc.analysis.steadiness import examine
 from specc.collate.causes import merged
+from specc.collate.evidence.sharing import evidence
 from specc.collate.judging import VERDICTS, Judgement, judge, verdict_groups
-from specc.collate.samples import RunSamples
-from specc.collate.sharing import evidence
+from specc.collate.records.samples import RunSamples
 from specc.kinds.base import Measurement
 
 PART = {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "4"}

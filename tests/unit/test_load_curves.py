@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from load_summaries import CASES, Case, a_load_summary, an_analysis, plateau
 
-from specc.collate.load import load_curves
+from specc.collate.curves.load import load_curves
 
 SCHEMA = Path(__file__).parents[2] / "schema" / "contract" / "summary.schema.json"
 

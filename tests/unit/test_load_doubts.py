@@ -6,7 +6,7 @@ from typing import Any
 
 from load_summaries import CASES, LATENCY, THROUGHPUT, Case, a_load_summary, an_analysis
 
-from specc.collate.load import load_curves
+from specc.collate.curves.load import load_curves
 
 
 def judged(summary: dict[str, Any], *objectives: dict[str, Any], **load: Any) -> dict[str, Any]:
@@ -87,3 +87,25 @@ def test_the_peak_is_of_a_level_that_answers() -> None:
     curve = a_load_summary("errors")["load"][0]
     assert curve["peak_throughput"]["level"] <= 8
     assert curve["tail_at_peak"]["level"] == curve["peak_throughput"]["level"]
+
+
+def disturbed(count: int) -> dict[str, Any]:
+    summary = a_load_summary("plateau")
+    for cell in summary["cells"][:count]:
+        cell["verdict"] = "CONTAMINATED"
+    return judged(summary)
+
+
+def test_no_knee_is_told_of_levels_that_other_work_disturbed() -> None:
+    curve = disturbed(6)
+    assert curve["knee"]["verdict"] == "REFUSED"
+    assert curve["knee"]["reason"] == "other work used the machine at 6 of 8 levels"
+    doubt = "Read with care: CONTAMINATED at 1, 2, 4, 8 and 2 more."
+    assert curve["recommended"]["text"].endswith(doubt)
+    assert curve["slo"][0]["text"].endswith(doubt)
+
+
+def test_three_levels_without_a_neighbour_keep_the_knee() -> None:
+    knee = disturbed(5)["knee"]
+    assert knee["verdict"] == "FOUND"
+    assert "Read with care: CONTAMINATED at 1, 2, 4, 8 and 1 more." in knee["text"]

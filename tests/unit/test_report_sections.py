@@ -326,3 +326,12 @@ def test_points_too_brief_to_see_neighbours_are_told_before_anybody_relies_on_th
     told = "Whether other programs used the CPUs was not seen at 2 points"
     assert not any(text.startswith(told) for text in warnings(summary))
     assert any(text.startswith(told) for text in warnings({**summary, "bottleneck": [brief]}))
+
+
+def test_an_objective_that_a_load_curve_answers_is_no_row_of_the_gates() -> None:
+    summary = a_load_summary("plateau")
+    asked = {key: summary["load"][0]["slo"][0][key] for key in ("metric", "statistic", "op")}
+    gate = {**asked, "cells": [], "verdict": "INCONCLUSIVE", "text": "", "role": "slo"}
+    limit = summary["load"][0]["slo"][0]["limit"]
+    summary["gates"] = [{**gate, "limit": limit}, {**gate, "limit": 7.0}]
+    assert len(pages(summary)["gates"]["rows"]) == 1

@@ -13,8 +13,8 @@ from many_requests import KNOWN, a_study
 
 from specc.collate.judging import VERDICTS
 from specc.collate.pipeline import collate_data
-from specc.collate.rows import CORE
-from specc.collate.samples import sampled
+from specc.collate.records.rows import CORE
+from specc.collate.records.samples import sampled
 from specc.kinds import KINDS, request_results, requests
 from specc.resources import folder
 

@@ -12,7 +12,7 @@ import pytest
 from reruns import CLUSTER, a_study, again, done, failed_all, known, predicate, the_next
 from results import ABundle
 
-from specc.collate.read import read
+from specc.collate.finding.read import read
 from specc.collate.values import ResultsInvalid
 from specc.problems import ExitCode, SpecInvalid
 from specc.rerun.describe import rerun_json, rerun_text

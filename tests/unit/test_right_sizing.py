@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from results import START_NS, ABundle, a_bundle, process
 
-from specc.collate.hardware import Samples
+from specc.collate.evidence.hardware import Samples
 from specc.collate.pipeline import collate
 from specc.pilot.measured import _cores, _gpus, _memory, _Seen
 from specc.pilot.proposals import Proposal, advice, duration_text, propose, size_text

@@ -14,8 +14,8 @@ from dataclasses import replace
 from specc.analysis.intervals import over_runs
 from specc.analysis.percentiles import METHOD
 from specc.collate.judging import judge, no_data
+from specc.collate.records.samples import LARGEST, Sampled
 from specc.collate.run_percentiles import statistics
-from specc.collate.samples import LARGEST, Sampled
 from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
 from specc.model import Json

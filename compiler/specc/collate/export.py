@@ -12,8 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from specc.collate.cache import Cache
-from specc.collate.long_tables import Long
+from specc.collate.records.cache import Cache
+from specc.collate.records.long_tables import Long
 from specc.collate.values import Study, TaskResult
 from specc.model import Json
 

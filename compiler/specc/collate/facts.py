@@ -9,7 +9,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 
-from specc.collate.lineage import parents_first
+from specc.collate.finding.lineage import parents_first
 from specc.collate.values import Source, TaskResult
 from specc.model import Json
 from specc_runtime.contract.slurm import scripts_of

@@ -12,7 +12,7 @@ from specc.analysis.intervals import Interval
 from specc.analysis.percentiles import samples_needed
 from specc.analysis.steadiness import ALPHA, LIMIT, common_drift
 from specc.collate.causes import grouped, merged
-from specc.collate.samples import RunSamples
+from specc.collate.records.samples import RunSamples
 from specc.kinds.base import Measurement
 from specc.model import Json
 

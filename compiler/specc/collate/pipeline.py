@@ -12,24 +12,24 @@ from pathlib import Path
 import polars as pl
 
 from specc.collate import export
-from specc.collate.attempts import all_attempts, attempt_table
-from specc.collate.bottleneck import bottlenecks
-from specc.collate.cache import Cache
-from specc.collate.complete import complete
-from specc.collate.computed import Computed
-from specc.collate.contamination import contaminated
-from specc.collate.duplicates import compare_duplicates
-from specc.collate.efficiency import efficiency
-from specc.collate.hardware import read_samples
-from specc.collate.load import load_curves
-from specc.collate.read import Found, read
+from specc.collate.curves.load import load_curves
+from specc.collate.evidence.bottleneck import bottlenecks
+from specc.collate.evidence.contamination import contaminated
+from specc.collate.evidence.efficiency import efficiency
+from specc.collate.evidence.hardware import read_samples
+from specc.collate.evidence.sharing import with_company
+from specc.collate.evidence.surroundings import surroundings
+from specc.collate.finding.attempts import all_attempts, attempt_table
+from specc.collate.finding.complete import complete
+from specc.collate.finding.duplicates import compare_duplicates
+from specc.collate.finding.read import Found, read
+from specc.collate.records.cache import Cache
+from specc.collate.records.computed import Computed
+from specc.collate.records.rows import read_rows
 from specc.collate.rooms import report_room, tables_room
-from specc.collate.rows import read_rows
-from specc.collate.sharing import with_company
 from specc.collate.slurm_table import slurm_rows
 from specc.collate.spent import spent
 from specc.collate.summary import summarise
-from specc.collate.surroundings import surroundings
 from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
 from specc.comparing.absolute import Baseline, declared
 from specc.comparing.junit import gate_cases, junit

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from specc.analysis.intervals import over_runs
 from specc.analysis.order_statistics import METHOD
 from specc.analysis.percentiles import LEVELS
-from specc.collate.samples import RunSamples, Sampled
+from specc.collate.records.samples import RunSamples, Sampled
 from specc.model import Json
 
 

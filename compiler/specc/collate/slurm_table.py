@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from specc.collate.read import Found, Run
+from specc.collate.finding.read import Found, Run
 from specc.model import Json
 from specc_runtime.contract.slurm import Words, read_words, recorded_jobs, scripts_of
 

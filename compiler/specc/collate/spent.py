@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from specc.collate.attempts import TaskAttempt
-from specc.collate.read import Found
+from specc.collate.finding.attempts import TaskAttempt
+from specc.collate.finding.read import Found
 from specc.model import Json
 from specc_runtime.contract.runs import LaunchState
 

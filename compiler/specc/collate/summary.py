@@ -14,12 +14,12 @@ from specc.analysis.percentiles import METHOD
 from specc.collate import facts
 from specc.collate.author_order import declared_settings, load_first, ordered_like
 from specc.collate.cells import cell_members, make_cells
-from specc.collate.complete import completeness
-from specc.collate.computed import Computed
 from specc.collate.design import design_facts
+from specc.collate.evidence.nodes import factors, hosts_of
+from specc.collate.finding.complete import completeness
 from specc.collate.interruptions import interruptions
 from specc.collate.judging import VERDICTS, verdict_groups
-from specc.collate.nodes import factors, hosts_of
+from specc.collate.records.computed import Computed
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, Metric
 from specc.matrix.conditions import describe_condition, exclude_rule

@@ -141,18 +141,14 @@ def _limits(summary: Mapping[str, Json]) -> list[str]:
     """Return a line for each limit. A load curve answers its objectives as a whole: level by level
     the highest loads are there to break them.
     """
+    from specc.reporting.sections.limits import asked
+
     answers = [(one, curve) for curve in summary.get("load") or () for one in curve["slo"]]
-    by_curve = {_limit(one) for one, _ in answers}
-    told = [g for g in summary["gates"] if g["role"] == "gate" or _limit(g) not in by_curve]
-    lines = [f"{one['verdict']}  {one['text']}" for one in told]
+    lines = [f"{one['verdict']}  {one['text']}" for one in asked(summary)]
     if len(answers) <= _MOST_ANSWERS:
         return [*lines, *(_answered(one, curve, summary) for one, curve in answers)]
     met = sum(one["verdict"] == "MET" for one, _ in answers)
     return [*lines, f"objectives: {met} of {len(answers)} answers of load curves are MET"]
-
-
-def _limit(one: Mapping[str, Json]) -> tuple[Json, ...]:
-    return one["metric"], one.get("statistic"), one["op"], one["limit"]
 
 
 def _answered(
@@ -191,6 +187,12 @@ def _notes(rows: Sequence[Mapping[str, Json]]) -> list[str]:
     return [*lines[:_MOST_NOTES], *([f"and {rest} more notes"] if rest > 0 else [])]
 
 
+def _with_cause(row: Mapping[str, Json]) -> str:
+    """Return a row's verdict, with the neighbour that left it undecided."""
+    cause = row["verdict"] == "INCONCLUSIVE" and "CONTAMINATED" in (row["note"] or "")
+    return f"{row['verdict']} (CONTAMINATED)" if cause else str(row["verdict"])
+
+
 def comparison_text(found: Mapping[str, Json]) -> str:
     """Return what a terminal shows: the verdict, each metric's sentence, the gated cells."""
     from specc.kinds.sentences import point, quantity
@@ -214,7 +216,7 @@ def comparison_text(found: Mapping[str, Json]) -> str:
                 quantity(row["current"], row["unit"]),
                 row["effect_text"],
                 "{} | {}".format(*row["runs"]),
-                row["verdict"],
+                _with_cause(row),
             )
             for row in shown
         ]

@@ -41,7 +41,8 @@ def collate(
 ) -> Answer:
     """Turn what runs have written into tables, plots and a report.
 
-    PATH is a bundle or a results folder; there may be several. Exits 1 where a gate of the spec
+    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
+    be several. Exits 1 where a gate of the spec
     or of --gate says FAIL, 5 where one is INCONCLUSIVE.
     """
     from specc.collate.pipeline import collate as collate_paths
@@ -77,7 +78,8 @@ def export(
 ) -> Answer:
     """Write results for other programs: data set, Prometheus, JUnit, RO-Crate.
 
-    PATH is a bundle or a results folder; there may be several. Exit code 1: a value that is not 0
+    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
+    be several. Exit code 1: a value that is not 0
     would be 0.000000 in the CSV, which was not written; the Parquet file beside it has every digit.
     """
     from specc.exporting.pipeline import export as export_paths
@@ -163,4 +165,10 @@ def _counts(completeness: Mapping[str, Json]) -> str:
     """Say how many tasks ended how: "14 tasks: 12 completed, 2 failed"."""
     counts = {state: n for state, n in completeness.items() if state not in ("expected", "tasks")}
     said = [f"{n} {state.replace('_', ' ')}" for state, n in counts.items() if n]
-    return f"{completeness['expected']} tasks: {', '.join(said)}"
+    text = f"{completeness['expected']} tasks: {', '.join(said)}"
+    missing = completeness["tasks"]["missing"]
+    idle = len(missing) + completeness["not_run"] == completeness["expected"]
+    # a task has a run id as soon as its bundle has a run
+    if not missing or not idle or any(one["run_id"] for one in missing):
+        return text
+    return f"{text}\nnot run yet: `specc run BUNDLE`, or sbatch its job scripts"

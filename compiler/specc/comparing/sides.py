@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.collate.cache import Cache
 from specc.collate.pipeline import analyse
+from specc.collate.records.cache import Cache
 from specc.collate.values import ResultsInvalid
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError

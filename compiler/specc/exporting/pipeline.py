@@ -15,9 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-from specc.collate.cache import Cache
 from specc.collate.export import json_text, write_bytes
 from specc.collate.pipeline import Analysed, analyse
+from specc.collate.records.cache import Cache
 from specc.collate.rooms import tables_room
 from specc.comparing.junit import junit
 from specc.exporting.cases import cases

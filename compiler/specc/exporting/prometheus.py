@@ -21,8 +21,9 @@ def exposition(summary: Mapping[str, Json]) -> str:
     wanted = [
         f"specc_{metric['name']}{suffix}" for metric in summary["metrics"] for suffix in _SUFFIXES
     ]
-    tasks, *names = _unique(["specc_tasks", *wanted], _NO_METRIC_NAME)
-    lines = [*_states(summary, tasks)]
+    fixed = ["specc_tasks", "specc_verdict"]
+    tasks, verdict, *names = _unique([*fixed, *wanted], _NO_METRIC_NAME)
+    lines = [*_states(summary, tasks), *_verdicts(summary, verdict)]
     for place, metric in enumerate(summary["metrics"]):
         first = place * len(_SUFFIXES)
         lines += _families(summary, metric, names[first : first + len(_SUFFIXES)])
@@ -37,11 +38,23 @@ def _states(summary: Mapping[str, Json], name: str) -> Iterator[str]:
         yield _sample(name, labels, summary["completeness"][state])
 
 
+def _verdicts(summary: Mapping[str, Json], name: str) -> Iterator[str]:
+    yield f"# HELP {name} 1 for the verdict of each cell: whether its numbers may be relied on."
+    yield f"# TYPE {name} gauge"
+    labels = _axis_labels(summary)
+    for cell in summary["cells"]:
+        yield _sample(name, {**_labels(summary, cell, labels), "verdict": cell["verdict"]}, 1)
+
+
+def _axis_labels(summary: Mapping[str, Json]) -> dict[str, str]:
+    axes = list(dict.fromkeys(axis for cell in summary["cells"] for axis in cell["axes"]))
+    return dict(zip(axes, _unique([f"axis_{a}" for a in axes], _NO_LABEL_NAME), strict=True))
+
+
 def _families(
     summary: Mapping[str, Json], metric: Mapping[str, Json], names: Sequence[str]
 ) -> Iterator[str]:
-    axes = list(dict.fromkeys(axis for cell in summary["cells"] for axis in cell["axes"]))
-    labels = dict(zip(axes, _unique([f"axis_{a}" for a in axes], _NO_LABEL_NAME), strict=True))
+    labels = _axis_labels(summary)
     unit = f" [{metric['unit']}]" if metric["unit"] else ""
     texts = (
         f"{metric['label']}{unit}. {metric['definition']}",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from specc.collate.records.rows import read_rows
 from specc.collate.rooms import tables_room
-from specc.collate.rows import read_rows
 from specc.kinds import KINDS
 from specc.kinds.base import Metric, TablesRoom
 

@@ -47,7 +47,9 @@ def rank(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Ranking | N
     sign = -1 if metric["better"] == "higher" else 1
     ordered = sorted(cells, key=lambda cell: sign * cell["metrics"][name]["value"])
     first, *others = ordered
-    chances = [_chance(summary, first, other, name) for other in others]
+    # asked once: with ten thousand points a look at all of them for each would take minutes
+    varies = _varies(cells, name)
+    chances = [_chance(summary, first, other, name, varies) for other in others]
     adjusted = holm([1.0 if chance is None else chance for chance in chances])
     last = chances[-1]
     return Ranking(
@@ -60,9 +62,9 @@ def rank(summary: Mapping[str, Json], metric: Mapping[str, Json]) -> Ranking | N
 
 def apart(summary: Mapping[str, Json], first: Cell, second: Cell, metric: str) -> bool:
     """Tell whether two points, picked from all that have a value, differ by more than chance."""
-    chance = _chance(summary, first, second, metric)
-    points = len(with_value(summary, metric))
-    return chance is not None and bonferroni_pairs(chance, max(points, 2)) <= ALPHA
+    cells = with_value(summary, metric)
+    chance = _chance(summary, first, second, metric, _varies(cells, metric))
+    return chance is not None and bonferroni_pairs(chance, max(len(cells), 2)) <= ALPHA
 
 
 def with_value(summary: Mapping[str, Json], metric: str) -> list[Cell]:
@@ -72,17 +74,19 @@ def with_value(summary: Mapping[str, Json], metric: str) -> list[Cell]:
     ]
 
 
-def _chance(summary: Mapping[str, Json], first: Cell, second: Cell, metric: str) -> float | None:
+def _chance(
+    summary: Mapping[str, Json], first: Cell, second: Cell, metric: str, varies: bool
+) -> float | None:
     values = [cell["metrics"][metric].get("run_values") or () for cell in (first, second)]
     paired = _paired(summary, first, second, metric)
     if paired:
         values = [_by_repetition(cell["metrics"][metric]) for cell in (first, second)]
-    return differ(values[0], values[1], paired=paired, varies=_varies(summary, metric))
+    return differ(values[0], values[1], paired=paired, varies=varies)
 
 
-def _varies(summary: Mapping[str, Json], metric: str) -> bool:
+def _varies(cells: Sequence[Cell], metric: str) -> bool:
     """Tell whether runs of any one point differ: sizes never do, times that are rounded may."""
-    runs = (cell["metrics"][metric].get("run_values") or () for cell in with_value(summary, metric))
+    runs = (cell["metrics"][metric].get("run_values") or () for cell in cells)
     return any(len(set(values)) > 1 for values in runs)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from specc.analysis.percentiles import describe
-from specc.collate.hardware import Samples
-from specc.collate.read import Found, Run
+from specc.collate.evidence.hardware import Samples
+from specc.collate.finding.read import Found, Run
 from specc.collate.values import Source
 from specc.model import Json
 from specc_runtime.contract.runs import AttemptState

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.collate.complete import complete
-from specc.collate.hardware import read_samples
-from specc.collate.read import Found, read
+from specc.collate.evidence.hardware import read_samples
+from specc.collate.finding.complete import complete
+from specc.collate.finding.read import Found, read
 from specc.collate.values import ResultsInvalid, TaskResult
 from specc.kinds import plan_room
 from specc.model import Json, Spec, TaskShape

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from specc.collate.hardware import Samples
-from specc.collate.read import Found
+from specc.collate.evidence.hardware import Samples
+from specc.collate.finding.read import Found
 from specc.collate.values import Source
 from specc.kinds import plan_room
 from specc.model import Json

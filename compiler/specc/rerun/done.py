@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from specc.collate.lineage import lineage_of, newest
+from specc.collate.finding.lineage import lineage_of, newest
+from specc.collate.finding.read import read
 from specc.collate.pipeline import settle
-from specc.collate.read import read
 from specc.collate.values import ResultsInvalid
 from specc.matrix.identity import conditions
 from specc.model import Expansion, Json, Plan

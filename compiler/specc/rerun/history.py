@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.collate.attempts import TaskAttempt, all_attempts
-from specc.collate.lineage import conditions, cure_of, lineage_of, newest, parents_first
+from specc.collate.finding.attempts import TaskAttempt, all_attempts
+from specc.collate.finding.lineage import conditions, cure_of, lineage_of, newest, parents_first
+from specc.collate.finding.read import Found, Run, read
 from specc.collate.pipeline import settle
-from specc.collate.read import Found, Run, read
 from specc.collate.values import Damage, ResultsInvalid, Source
 from specc.model import Json
 from specc_runtime.contract import fields

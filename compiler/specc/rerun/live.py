@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from specc.collate.read import Run
+from specc.collate.finding.read import Run
 from specc.watching.jobs import find_jobs
 from specc.watching.life import lives_here
 from specc.watching.queue import ask_queue

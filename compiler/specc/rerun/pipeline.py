@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from specc.collate.read import Run
+from specc.collate.finding.read import Run
 from specc.kinds import plan_room
 from specc.matrix.identity import conditions
 from specc.model import Expansion, Json, Plan

@@ -15,8 +15,11 @@ from .slots import Slot
 
 NEIGHBOUR_S = 10.0
 """So long after a fault the failure of a neighbour is put down to it."""
-_SETTLE_S = 0.5
-"""So long an end on a shared GPU waits for those that may have caused it."""
+_SETTLE_S = 2.0
+"""So long an end on a shared GPU waits for those that may have caused it.
+
+A process needs a moment to say so and to end, and on a node with more to do than CPUs a long one.
+"""
 _FAULTS = 2
 _MPS_ERRORS = range(805, 811)  # driver_types.h: errors of the MPS connection, 810 = terminated
 

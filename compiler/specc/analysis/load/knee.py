@@ -19,6 +19,8 @@ from specc.analysis.load.usl import Usl, fit_usl, peak_interval
 
 LEVEL = 0.95
 LEAST_LEVELS = 5
+LEAST_UNDISTURBED = 3
+"""With fewer levels that had the machine to themselves the curve may be the neighbour's."""
 LEAST_FREEDOM = 4
 """Runs beyond the first of each level: fewer don't show the spread between runs."""
 MOST_MISS = 0.1
@@ -38,6 +40,8 @@ class Level:
     """One for each run, > 0."""
     unfit: str | None = None
     """Why the level can't stand in a curve; None when it can."""
+    disturbed: bool = False
+    """True when other work used the machine meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,10 @@ def find_knee(levels: Sequence[Level]) -> Knee:
     last = max(usable, default=None)
     if len(usable) < LEAST_LEVELS or last is None:
         reason = f"{len(usable)} usable levels of load, a knee needs {LEAST_LEVELS}"
+        return _refused(reason, last, left_out)
+    disturbed = sum(each.disturbed for each in levels if each.unfit is None)
+    if disturbed and len(usable) - disturbed < LEAST_UNDISTURBED:
+        reason = f"other work used the machine at {disturbed} of {len(usable)} levels"
         return _refused(reason, last, left_out)
     data = curve(usable)
     if data.freedom < LEAST_FREEDOM:

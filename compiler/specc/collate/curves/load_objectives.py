@@ -9,8 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from specc.analysis.load.little import Audit
 from specc.analysis.load.slo import Bounds, Op, answer
-from specc.collate import load_words
-from specc.collate.load_points import MOST_ERRORS, Cell, Load, doubted, failed_pct, plain, statistic
+from specc.collate.curves import load_words
+from specc.collate.curves.load_points import (
+    MOST_ERRORS,
+    Cell,
+    Load,
+    doubted,
+    failed_pct,
+    plain,
+    statistic,
+)
 from specc.matrix.conditions import compile_condition
 from specc.model import Json
 

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from specc.collate.batches import Batch, batches_of
-from specc.collate.cache import Cache, key_of
-from specc.collate.pieces import Parsed, Parser, Piece, cut
+from specc.collate.records.batches import Batch, batches_of
+from specc.collate.records.cache import Cache, key_of
+from specc.collate.records.pieces import Parsed, Parser, Piece, cut
 from specc.collate.values import Damage, Part, Records, TaskResult
 from specc.model import Json
 

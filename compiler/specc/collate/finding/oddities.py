@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from specc.bundle_folders import bundles_at, file_at, folder_at
-from specc.collate.places import Part
+from specc.collate.finding.places import Part
 from specc.collate.values import Damage, Source
 from specc_runtime.contract.launches import RunFolder
 from specc_runtime.contract.manifest import MANIFEST

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from specc.collate.copies import Told, without_copies
+from specc.collate.finding.copies import Told, without_copies
 from specc.collate.values import Damage, Source
 from specc_runtime.contract import fields
 from specc_runtime.contract.categories import SCHEMA_VERSION

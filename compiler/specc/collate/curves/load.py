@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from specc.analysis.load.knee import Knee, Level, find_knee
 from specc.analysis.load.little import Audit, audit
 from specc.analysis.load.recommended import recommended
-from specc.collate import load_objectives, load_words
-from specc.collate.load_points import (
+from specc.collate.curves import load_objectives, load_words
+from specc.collate.curves.load_points import (
     MOST_ERRORS,
     Cell,
     Load,
@@ -81,7 +81,9 @@ def _curve(
         ],
         [each["met_from"] for each in slo if each["met_from"] is not None],
     )
-    first = cells[0]
+    first, held = cells[0], _held(points)
+    if why_none is not None and held and knee.verdict == "REFUSED":
+        why_none = f"{why_none}: {knee.reason}"
     return {
         **{key: first[key] for key in ("bundle_id", "run_id", "condition_id")},
         "axes": {name: at for name, at in first["axes"].items() if name != load.axis},
@@ -95,7 +97,9 @@ def _curve(
         if found is None
         else {
             **{"low": plain(found.low), "high": plain(found.high), "bound": found.bound},
-            "text": load_words.range_text(found, load.axis),
+            "text": " ".join(
+                filter(None, (load_words.range_text(found, load.axis), load_words.care(held)))
+            ),
         },
         "recommended_reason": why_none,
         "peak_throughput": None if peak is None else {"level": peak["level"], **peak["throughput"]},
@@ -120,7 +124,9 @@ def _audit(cell: Cell, load: Load) -> Audit:
 def _level(cell: Cell, little: Audit, load: Load) -> Level:
     unfit = _unfit(cell, little, load)
     runs = rates(cell, load)
-    return Level(load=float(cell["axes"][load.axis]), throughputs=runs, unfit=unfit)
+    disturbed = "CONTAMINATED" in _verdicts(cell, load)
+    at = float(cell["axes"][load.axis])
+    return Level(load=at, throughputs=runs, unfit=unfit, disturbed=disturbed)
 
 
 def _unfit(cell: Cell, little: Audit, load: Load) -> str | None:
@@ -160,16 +166,20 @@ def _point(cell: Cell, little: Audit, load: Load) -> dict[str, Json]:
     }
 
 
-def _knee(knee: Knee, load: Load, points: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
-    held = [
+def _held(points: Sequence[Mapping[str, Json]]) -> list[tuple[float, str]]:
+    """Return the levels of a curve that something is held against, and what."""
+    return [
         (point["level"], point["verdict"])
         for point in points
         if point["unfit"] is None and doubted(point["verdict"])
     ]
+
+
+def _knee(knee: Knee, load: Load, points: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
     return {
         **{"verdict": knee.verdict, "model": knee.model, "value": knee.value},
         **{"low": knee.low, "high": knee.high, "level": 0.95, "reason": knee.reason},
-        "text": load_words.knee_text(knee, load.axis, held),
+        "text": load_words.knee_text(knee, load.axis, _held(points)),
         "at_or_below": knee.at_or_below,
         "misfit": knee.misfit,
         "left_out": [{"level": plain(level), "reason": reason} for level, reason in knee.left_out],

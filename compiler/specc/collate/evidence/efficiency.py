@@ -13,8 +13,8 @@ from math import isfinite
 
 from specc.analysis.efficiency import Efficiency, best, per_joule, per_unit
 from specc.collate.cells import cell_members
-from specc.collate.hardware import Samples
-from specc.collate.stretches import gpus_of, launch_name, within
+from specc.collate.evidence.hardware import Samples
+from specc.collate.evidence.stretches import gpus_of, launch_name, within
 from specc.collate.values import Study, TaskResult
 from specc.kinds.base import Window
 from specc.kinds.sentences import point, quantity

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from specc.collate.hardware import Samples
-from specc.collate.stretches import (
+from specc.collate.evidence.hardware import Samples
+from specc.collate.evidence.stretches import (
     LEAST_COVERED_S,
     Stretch,
     gpus_of,

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.bundle_folders import folder_at
-from specc.collate.oddities import oddities, unread_paths
-from specc.collate.places import Part, sort_out
-from specc.collate.sources import read_sources
+from specc.bundle_folders import bundles_at, folder_at
+from specc.collate.finding.oddities import oddities, unread_paths
+from specc.collate.finding.places import Part, sort_out
+from specc.collate.finding.sources import read_sources
 from specc.collate.values import Damage, ResultsInvalid, Source
 from specc_runtime.contract.fields import Damage as BadFile
-from specc_runtime.contract.launches import RunFolder, find_runs
+from specc_runtime.contract.launches import RunFolder, find_runs, list_launches
 from specc_runtime.contract.runs import JOURNAL, LaunchState, RunState, TaskState, fold
 from specc_runtime.contract.segments import Complaint
 from specc_runtime.contract.slurm import scripts_of
@@ -57,8 +57,10 @@ def read(paths: Sequence[Path], *, complaint: Complaint | None = None) -> Found:
                 f"{path} is not a folder", hint="give bundles, their results, or both"
             )
     sources, damage = read_sources(paths)
-    places = [*paths, *(source.path for source in sources), *_elsewhere(sources)]
-    folders = sorted(_folders(places), key=lambda run: (run.bundle_id or "", run.run_id, run.path))
+    folders = sorted(
+        _folders(_places(paths, sources)),
+        key=lambda run: (run.bundle_id or "", run.run_id, run.path),
+    )
     damage.extend(unread_paths(paths, sources, folders))
     parts, wrong = sort_out(folders, sources)
     damage.extend(wrong)
@@ -67,11 +69,50 @@ def read(paths: Sequence[Path], *, complaint: Complaint | None = None) -> Found:
     return Found(sources=tuple(sources), runs=tuple(runs), damage=tuple(damage))
 
 
-def _elsewhere(found: Iterable[Source]) -> Iterator[Path]:
-    """Yield the results that bundles have where SPECC_RESULTS says."""
+def _places(paths: Sequence[Path], sources: Sequence[Source]) -> Iterator[Path]:
+    """Yield where runs are looked for: the paths, and the results of the bundles there.
+
+    Of a bundle of which only folders of single runs were given, and of the bundles that it
+    continues, the runs of those names count and no others.
+    """
+    yield from paths
+    named = _named_runs(paths)
+    for source in sources:
+        root = source.path
+        own = [root, *_elsewhere(source)]
+        names = named.get(root.resolve())
+        if names is None and named and _only_continued(root, paths):
+            names = set().union(*named.values())
+        if names is None:
+            yield from own
+            continue
+        yield from (Path(run.path) for at in own for run in find_runs(at) if run.run_id in names)
+
+
+def _named_runs(paths: Sequence[Path]) -> dict[Path, set[str]]:
+    """Return bundle -> names of its runs, where nothing but folders of its runs was given."""
+    named: dict[Path, set[str]] = {}
+    whole: set[Path] = set()
+    for path in paths:
+        place = path.resolve()
+        for bundle in bundles_at([place]):
+            root = bundle.resolve()
+            if place.parent == root / "results" and list_launches(place):
+                named.setdefault(root, set()).add(place.name)
+            else:
+                whole.add(root)
+    return {root: names for root, names in named.items() if root not in whole}
+
+
+def _only_continued(root: Path, paths: Sequence[Path]) -> bool:
+    return root.resolve() not in {bundle.resolve() for bundle in bundles_at(paths)}
+
+
+def _elsewhere(source: Source) -> Iterator[Path]:
+    """Yield the results that a bundle has where SPECC_RESULTS says."""
     told = os.environ.get("SPECC_RESULTS")
     if told:
-        yield from (Path(told) / source.bundle_id for source in found)
+        yield Path(told) / source.bundle_id
 
 
 def _folders(paths: Iterable[Path]) -> Iterator[RunFolder]:

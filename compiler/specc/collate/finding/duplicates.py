@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from specc.collate.read import Found
-from specc.collate.rows import read_rows
+from specc.collate.finding.read import Found
+from specc.collate.records.rows import read_rows
 from specc.collate.values import Damage, TaskResult
 from specc.kinds.base import TablesRoom
 from specc_runtime.contract.runs import AttemptState

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from specc.collate.lineage import conditions, cure_of, lineage_of, parents_first
-from specc.collate.read import Found, Run
+from specc.collate.finding.lineage import conditions, cure_of, lineage_of, parents_first
+from specc.collate.finding.read import Found, Run
 from specc.collate.values import TaskResult
 from specc.model import Json
 from specc_runtime.contract.launches import node_name

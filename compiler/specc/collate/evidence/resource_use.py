@@ -12,8 +12,8 @@ from math import isfinite
 
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.analysis.strangers import TOO_BRIEF
-from specc.collate.hardware import Samples
-from specc.collate.stretches import Stretch, gpus_of, has_own_group, within
+from specc.collate.evidence.hardware import Samples
+from specc.collate.evidence.stretches import Stretch, gpus_of, has_own_group, within
 from specc.collate.values import TaskResult
 from specc.kinds.base import Window
 from specc.model import Json

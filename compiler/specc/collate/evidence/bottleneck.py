@@ -15,9 +15,9 @@ from specc.analysis.bottleneck import attribute_curve, attribute_points
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.analysis.bottleneck_words import Attribution, Level
 from specc.collate.cells import cell_members
-from specc.collate.hardware import Samples
-from specc.collate.resource_use import SAMPLED, Use, of_cell, use_of
-from specc.collate.stretches import launch_name
+from specc.collate.evidence.hardware import Samples
+from specc.collate.evidence.resource_use import SAMPLED, Use, of_cell, use_of
+from specc.collate.evidence.stretches import launch_name
 from specc.collate.values import Study, TaskResult
 from specc.kinds.base import Window
 from specc.kinds.sentences import point

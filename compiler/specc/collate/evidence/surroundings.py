@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from specc.collate.read import Found, Run
+from specc.collate.finding.read import Found, Run
 from specc.model import Json
 from specc_runtime.contract.launches import node_name
 from specc_runtime.contract.states import LaunchState

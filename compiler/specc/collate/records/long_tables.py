@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from specc.collate.cache import Cache, key_of, said_of
+from specc.collate.records.cache import Cache, key_of, said_of
 
 _MEMORY = "tables"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from specc.analysis.load.knee import Knee
 from specc.analysis.load.recommended import ENOUGH, Range
 from specc.analysis.load.slo import Answer, Bounds, Op
-from specc.collate.load_points import Load
+from specc.collate.curves.load_points import Load
 from specc.kinds.sentences import number, quantity
 
 _MOST_NAMED = 4

@@ -21,9 +21,9 @@ import polars as pl
 import specc.analysis
 import specc.kinds
 from specc.analysis.steadiness import Steadiness
-from specc.collate import samples
-from specc.collate.cache import Cache, key_of
-from specc.collate.samples import CellSamples, Described, RunSamples, Sampled
+from specc.collate.records import samples
+from specc.collate.records.cache import Cache, key_of
+from specc.collate.records.samples import CellSamples, Described, RunSamples, Sampled
 from specc.collate.values import Study
 from specc.kinds.base import Measurement, Metric, TablesRoom, Window
 from specc.model import Json

@@ -21,7 +21,7 @@ from specc.analysis.outliers import count_outliers
 from specc.analysis.percentiles import describe, percentile
 from specc.analysis.sorted_runs import count_outliers_of_runs, describe_runs
 from specc.analysis.steadiness import Steadiness, examine
-from specc.collate.kept import Kept
+from specc.collate.records.kept import Kept
 from specc.kinds.base import Measurement
 
 Values = NDArray[np.float64]

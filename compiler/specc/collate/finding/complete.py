@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from specc.collate.lineage import conditions, cure_of, lineage_of, parents_first
-from specc.collate.read import Found, Run
+from specc.collate.finding.lineage import conditions, cure_of, lineage_of, parents_first
+from specc.collate.finding.read import Found, Run
 from specc.collate.values import STATES, Source, State, TaskResult
 from specc.model import Json
 from specc_runtime.contract.runs import AttemptState, TaskState

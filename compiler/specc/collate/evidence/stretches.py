@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from specc.collate.hardware import Samples
+from specc.collate.evidence.hardware import Samples
 from specc.kinds.base import Window
 from specc.model import Json
 
