@@ -55,7 +55,6 @@ def summarise(
         del cell["settings"]
         cell["details"] = details.get(cell["cell"], {})
         cell["hosts"] = sorted({hosts[p] for p in completed[cell["cell"]] if p in hosts})
-    across = getattr(room, "across", None)
     runs = facts.run_facts(study.tasks, study.launches)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -70,7 +69,7 @@ def summarise(
         "verdict_groups": verdict_groups(cells),
         **factors(study, cells, completed, hosts),
         "cells": cells,
-        "across": None if across is None else across(cells, completed, frames),
+        "across": room.across(cells, completed, frames),
         "failures": facts.failure_facts(study.tasks, study.launches),
         "interruptions": interruptions(study.tasks, study.attempts),
         "damage": [asdict(one) for one in study.damage],
