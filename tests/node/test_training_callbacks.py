@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import signal
 from collections import Counter
 from typing import Any
 
@@ -339,3 +340,9 @@ def test_nothing_piles_up_with_all_callbacks_active(data):
     assert alive() == before
     assert len(run.of("curvature")) == 12 * 7
     assert len(run.of("noise")) == 24
+
+
+def test_a_run_that_nobody_watches_sets_no_alarm(full):
+    # the alarm of a run whose process goes on to something else would end that
+    assert len(full.of("batch")) == 21
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -78,10 +78,12 @@ class StallWatch:
         self._durations: List[float] = []
         self._limit_s = 0.0
         self._rang = False
+        self._watching = False
 
     def start(self) -> None:
-        """Take over SIGALRM for this process."""
+        """Take over SIGALRM for this process; before that no alarm is set."""
         signal.signal(signal.SIGALRM, self._ring)
+        self._watching = True
 
     def saw(self, step: Step) -> None:
         """Take a step as a sign of life, and its duration into the median."""
@@ -96,11 +98,13 @@ class StallWatch:
     def alive(self) -> None:
         """Begin to wait anew."""
         self._rang = False
-        if self._limit_s:
+        if self._limit_s and self._watching:
             # half of the limit, twice: a job that Slurm suspended finds one alarm when it goes on
             signal.setitimer(signal.ITIMER_REAL, self._limit_s / 2, self._limit_s / 2)
 
     def stop(self) -> None:
+        """Give SIGALRM back."""
+        self._watching = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
