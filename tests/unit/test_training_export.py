@@ -14,7 +14,7 @@ from training_records import a_sweep, points, rows
 from specc.exporting.csv_text import six_decimals
 from specc.exporting.dataset import checked
 from specc.exporting.pipeline import export
-from specc.kinds.base import Dataset
+from specc.kinds.optional import Dataset
 from specc.kinds.training.exports import COLUMNS, TYPES, as_table
 
 EXPECTED = (

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from specc.collate.cells import unlike
-from specc.kinds.base import Chart, Figure, ReportRoom
+from specc.kinds.base import Figure, ReportRoom
+from specc.kinds.optional import Chart
 from specc.kinds.sentences import interval, quantity
 from specc.model import Json
 from specc.reporting import crowds, marks

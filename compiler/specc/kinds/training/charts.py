@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from specc.kinds.base import Chart
+from specc.kinds.optional import Chart
 from specc.kinds.sentences import number
 from specc.kinds.training.hypotheses import LOSS, SLOPE
 from specc.kinds.training.pairing import by_variant, runs_of

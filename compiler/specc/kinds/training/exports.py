@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from specc.kinds.base import Dataset
+from specc.kinds.optional import Dataset
 from specc.kinds.training import runs
 from specc.model import Json
 

@@ -40,6 +40,12 @@ def methodology() -> tuple[tuple[str, str], ...]:
     """Return how training is measured."""
     return (
         (
+            "Warm-up",
+            "None is left out of the curves: each starts at the first batch. What comes before the "
+            "burn-in, warm-up of the learning rate included, counts in alpha_early where its "
+            "window says so, and in no alpha_full and no knee.",
+        ),
+        (
             "Slopes",
             "alpha is the slope of log(loss) over log(step) by least squares over every batch, "
             "unsmoothed. Its error allows for dependence between batches; effective n says how "
