@@ -22,10 +22,10 @@ from specc.model import Json
 
 
 def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
-    """Group tasks by bundle lineage, run, condition and axes; keys are c0001, c0002 and so on."""
+    """Group tasks by bundle lineage, run, condition and point; keys are c0001, c0002 and so on."""
     groups: dict[tuple[str, str, str | None, str], list[int]] = defaultdict(list)
     for place, task in enumerate(tasks):
-        axes = repr(sorted(task.axes.items()))  # half the price of JSON, ten thousand times
+        axes = repr(sorted(task.point.items()))  # half the price of JSON, ten thousand times
         groups[(task.lineage, task.run_id, task.condition_id, axes)].append(place)
     return {f"c{number:04d}": places for number, places in enumerate(groups.values(), start=1)}
 
@@ -67,7 +67,7 @@ def make_cells(
                 "bundles": sorted({m.bundle_id for m in members}),
                 "run_id": first.run_id,
                 "condition_id": first.condition_id,
-                "axes": dict(first.axes),
+                "axes": dict(first.point),
                 "settings": first.settings,
                 "repetitions": {"expected": len(members), **states},
                 "tasks": [m.task_id for m in members],

@@ -164,7 +164,7 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
         **dict.fromkeys(texts, pl.String()),
         **dict.fromkeys(spread, pl.Float64()),
     }
-    axes = [name for name in tasks.columns if name.startswith("axis_")]
+    axes = [f"axis_{name}" for name in dict.fromkeys(n for cell in cells for n in cell["axes"])]
     keys = tasks.select("cell", "bundle_id", "run_id", "condition_id", *axes)
     keys = keys.unique("cell", keep="first", maintain_order=True)
     return keys.join(pl.DataFrame(rows, schema=schema), on="cell", maintain_order="left_right")

@@ -93,3 +93,11 @@ class TallyRoom(Protocol):
 
         `details` of a long study finds them among its frames, made of some tasks at a time.
         """
+
+
+class ReplicatesRoom(Protocol):
+    """What `kinds/<kind>/tables.py` may have as well, where an axis only repeats a measurement."""
+
+    REPLICATES: tuple[str, ...]
+    """Axes whose values are repetitions of a point, each named like the setting that it fills in:
+    seeds. Task ids know nothing of it."""

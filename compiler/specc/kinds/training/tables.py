@@ -14,11 +14,13 @@ from specc.kinds.base import Measurement, Metric, Window
 from specc.kinds.training import across as over_cells
 from specc.kinds.training import exports, runs
 from specc.kinds.training.definitions import METRICS
+from specc.kinds.training.pairing import SEED
 from specc.model import Json
 
 dataset = exports.dataset
 series = exports.series
 across = over_cells.across
+REPLICATES = (SEED,)
 
 _BATCH = (
     *("step", "epoch", "loss_train_nats", "loss_train_bits", "acc_train"),
@@ -146,7 +148,6 @@ def details(
         tasks = members[cell["cell"]]
         model = next((models[task] for task in tasks if task in models), None)
         found[cell["cell"]] = {
-            "seed": cell["settings"].get("seed"),
             **{name: None if model is None else model[name] for name in _MODEL},
             "warnings": sum(warnings.get(task, 0) for task in tasks) if tasks else None,
             "resumes": sum(resumes.get(task, 0) for task in tasks) if tasks else None,
