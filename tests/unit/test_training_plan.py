@@ -35,7 +35,7 @@ def codes(settings: str, *, form: str = "cifar10-binary") -> list[str]:
 def test_a_training_shares_its_node_and_starts_warm() -> None:
     assert (room.MEASURES, room.WIDE) == (False, False)
     (warm,) = room.fixtures({})
-    assert (warm.type, warm.options["imports"][0]) == ("warm_parent", "torch")
+    assert (warm.type, warm.options["imports"][:2]) == ("warm_parent", ["torch", "torch._dynamo"])
 
 
 def test_usual_settings_have_nothing_against_them() -> None:

@@ -44,11 +44,12 @@ def fixtures(settings: Mapping[str, Json]) -> tuple[Fixture, ...]:
     """Import torch once for each shard; attempts are forked from there.
 
     The default, because importing torch takes as long as several epochs of a small net, and
-    because its pages are then shared. The parent touches no GPU: a CUDA context doesn't survive
+    because its pages are then shared. An optimiser imports torch._dynamo when it is made, which
+    takes longer still. The parent touches no GPU: a CUDA context doesn't survive
     a fork, so each attempt opens its device itself.
     """
     del settings
-    imports = ["torch", "specc_runtime.kinds.training.run"]
+    imports = ["torch", "torch._dynamo", "specc_runtime.kinds.training.run"]
     return (Fixture(type="warm_parent", options={"imports": imports}),)
 
 
