@@ -18,6 +18,7 @@ from training_parts import digits, settings
 from specc_runtime.attempts.attempt import TaskError
 from specc_runtime.kinds.training.callbacks import table
 from specc_runtime.kinds.training.loop import Trainer
+from specc_runtime.kinds.training.run import check
 from specc_runtime.ml import image_data
 
 CPU = torch.device("cpu")
@@ -110,6 +111,28 @@ def test_a_cadence_of_null_means_never(data):
 
 def test_training_with_callbacks_is_bit_equal_to_training_without(data, full):
     assert torch.equal(full.weights(), Run(data, ()).epochs(0, 3).weights())
+
+
+def test_how_many_images_are_validated_on_changes_no_bit_of_the_training(data, full):
+    other = Run(data, quarter_samples=8, cadences={"flush_steps": 1000}).epochs(0, 3)
+    assert torch.equal(full.weights(), other.weights())
+    assert other.of("quarter")[0]["loss_val_nats"] != full.of("quarter")[0]["loss_val_nats"]
+    rights = [row["acc_val"] * 8 for row in other.of("quarter")]
+    assert rights == [round(right) for right in rights]
+
+
+def test_another_seed_gives_another_run(data, full):
+    other = Run(data, {"batches"}, seed=1).epochs(0, 1).of("batch")
+    assert other[0]["loss_train_nats"] != full.of("batch")[0]["loss_train_nats"]
+
+
+def test_nothing_is_trained_in_0_epochs(data):
+    with pytest.raises(TaskError, match="epochs is 0: nothing would be trained") as caught:
+        check(settings(epochs=0), data)
+    assert (caught.value.category, caught.value.suggestion) == (
+        "program",
+        "set epochs to 1 or more",
+    )
 
 
 def test_a_residual_net_under_mixed_precision_is_left_alone_too(data):

@@ -24,9 +24,10 @@ from training_parts import (
 from specc_runtime.attempts.attempt import TaskError
 from specc_runtime.ml.image_data import (
     Images,
-    augmented,
+    changed,
     channel_moments,
     crop_boxes,
+    draw_changes,
     load,
     resized,
     seeded,
@@ -51,6 +52,7 @@ def not_loaded(path: Path, **block: Any) -> str:
     with pytest.raises(TaskError) as caught:
         loaded(path, **block)
     assert caught.value.category == "dataset_load"
+    assert caught.value.suggestion
     return caught.value.message
 
 
@@ -121,20 +123,36 @@ def test_the_digits_of_scikit_learn_are_read(tmp_path):
     assert labels.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_archive_is_refused(share, tmp_path):
-    path = cifar_binary(tmp_path / "archive.tar.gz")
+ARCHIVES = pytest.mark.parametrize(
+    ("form", "make"), [("cifar10-binary", cifar_binary), ("cifar10-python", cifar_python)]
+)
+
+
+@ARCHIVES
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_archive_is_refused(form, make, share, tmp_path):
+    path = make(tmp_path / "archive.tar.gz")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    assert refused(path, "cifar10-binary").startswith("it can't be read as cifar10-binary: ")
+    assert refused(path, form).startswith(f"it can't be read as {form}: ")
 
 
-def test_an_archive_with_one_wrong_byte_is_refused(tmp_path):
-    path = cifar_binary(tmp_path / "archive.tar.gz")
+@ARCHIVES
+def test_an_archive_with_one_wrong_byte_is_refused(form, make, tmp_path):
+    path = make(tmp_path / "archive.tar.gz")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    assert refused(path, "cifar10-binary").startswith("it can't be read as cifar10-binary: ")
+    assert refused(path, form).startswith(f"it can't be read as {form}: ")
+
+
+@pytest.mark.parametrize("length", [1, 40, 5000, -1])
+def test_a_pickle_that_is_cut_off_is_refused(length, tmp_path):
+    with tarfile.open(cifar_python(tmp_path / "archive.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    path = tmp_path / "cifar-10-batches-py" / "data_batch_2"
+    path.write_bytes(path.read_bytes()[:length])
+    assert refused(tmp_path, "cifar10-python").startswith("it can't be read as cifar10-python: ")
 
 
 def test_a_damaged_pickle_makes_no_memo_of_the_size_it_claims(tmp_path):
@@ -171,6 +189,16 @@ def test_idx_files_that_lie_about_their_size_are_refused(tmp_path):
     assert refused(folder, "idx") == ("train-images-idx3-ubyte has 4317 bytes of data, not 4320")
     path.write_bytes(b"\x1f\x8bnot this")
     assert "doesn't begin like an IDX file" in refused(folder, "idx")
+
+
+def test_idx_files_that_are_cut_off_or_do_not_belong_together_are_refused(tmp_path):
+    folder = idx(tmp_path / "fashion")
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert refused(folder, "idx").startswith("it can't be read as idx: ")
+    path.write_bytes((idx(tmp_path / "other", rows=29) / path.name).read_bytes())
+    assert refused(folder, "idx") == "t10k: 29 images, but 30 labels"
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
@@ -238,6 +266,38 @@ def test_an_epoch_shows_each_image_once_in_an_order_of_its_own(tmp_path):
     assert torch.equal(drawn(0, 1).flatten(1).sort(dim=0)[0], in_order.sort(dim=0)[0])
 
 
+def test_a_quarter_looks_at_the_same_part_of_the_validation_images_each_time(tmp_path):
+    images = loaded(digits(tmp_path / "digits.csv.gz"))
+
+    def of(most: int | None) -> torch.Tensor:
+        batches = images.validation_batches(16, most=most, seed=3)
+        return torch.cat([batch for batch, _ in batches]).flatten(1)
+
+    every = images.normalised(images.validation[0]).flatten(1)
+    assert torch.equal(of(None), every)
+    assert torch.equal(of(2000), every)
+    part = of(18)
+    assert torch.equal(of(18), part)
+    # 18 different ones of the 40, and not simply the first: a file may be sorted by class
+    assert len(torch.cat([part, every]).unique(dim=0)) == len(every.unique(dim=0)) == 40
+    assert len(part.unique(dim=0)) == 18
+    assert not torch.equal(part, every[:18])
+
+
+def test_augmentation_does_not_depend_on_the_size_of_the_batches(tmp_path):
+    images = loaded(digits(tmp_path / "digits.csv.gz"))
+    block = settings()["augmentation"]
+
+    def drawn(batch_size: int) -> torch.Tensor:
+        batches = images.epoch(4, batch_size=batch_size, seed=1, augment=block)
+        return torch.cat([batch for batch, _ in batches])
+
+    assert torch.equal(drawn(40), drawn(60))
+    assert not torch.equal(
+        drawn(40), torch.cat([x for x, _ in images.epoch(5, batch_size=40, seed=1, augment=block)])
+    )
+
+
 def test_what_fills_no_whole_batch_is_left_out(tmp_path):
     images = loaded(digits(tmp_path / "digits.csv.gz"))
     sizes = [len(y) for _, y in images.epoch(0, batch_size=50, seed=0, augment=PLAIN)]
@@ -274,7 +334,7 @@ def test_where_no_crop_fits_the_middle_is_taken():
 def test_half_of_the_images_are_mirrored():
     images = torch.arange(4.0).expand(1000, 1, 4, 4)
     only_flip = {**PLAIN, "horizontal_flip": True}
-    found = augmented(images, only_flip, seeded("flip"))
+    found = changed(images, draw_changes(1000, (4, 4), only_flip, seeded("flip")))
     mirrored = (found == images.flip(3)).flatten(1).all(dim=1)
     assert bool((mirrored | (found == images).flatten(1).all(dim=1)).all())
     assert mirrored.float().mean().item() == pytest.approx(0.5, abs=0.05)

@@ -12,8 +12,12 @@ import pytest
 import torch
 from training_parts import digits, settings
 
+from specc.kinds.training.plan import fixtures
 from specc_runtime.kinds.training import checkpoints
 from specc_runtime.kinds.training.checkpoints import Checkpoint
+from specc_runtime.kinds.training.loop import Trainer
+from specc_runtime.kinds.training.run import weights_sha256
+from specc_runtime.ml import image_data
 
 TASK = bundles.task_id(0)
 KILL_AT_STEP = 18
@@ -35,11 +39,13 @@ run(attempt)
 OWN_OF_A_PROCESS = ("t_ns", "attempt", "start_ns", "step_ns", "callbacks_ns", "rss_peak_bytes")
 
 
-def a_bundle(folder: Path, *, step: int | None, **changes: Any) -> Path:
+def a_bundle(
+    folder: Path, *, step: int | None, code: str = CODE, shape: Any = None, **changes: Any
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     chosen = settings(data={"file": str(digits(folder / "digits.csv.gz"))}, **changes)
-    code = CODE.format(settings=json.dumps(chosen), step=step)
-    return bundles.make_bundle(folder / "bundle", [code])
+    text = code.format(settings=json.dumps(chosen), step=step)
+    return bundles.make_bundle(folder / "bundle", [text], **(shape or {}))
 
 
 def measured(bundle: Path) -> list[dict[str, Any]]:
@@ -73,28 +79,32 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bundle
 
 
+@pytest.fixture(scope="module")
+def resumed(killed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The killed run, gone on with."""
+    bundle, _ = a_copy(killed, tmp_path_factory.mktemp("resumed"))
+    done = bundles.run(bundle)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return bundle
+
+
 def a_copy(killed: Path, folder: Path) -> tuple[Path, Path]:
     """The killed run in a place of its own, and its state folder."""
     bundle = Path(shutil.copytree(killed, folder / "bundle", symlinks=True))
     return bundle, bundle / "results" / "r1" / "state" / TASK
 
 
-def test_a_run_killed_in_mid_epoch_ends_bit_equal_to_an_uninterrupted_one(whole, killed, tmp_path):
-    bundle, _ = a_copy(killed, tmp_path)
-    done = bundles.run(bundle)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert measured(bundle) == measured(whole)
-    (row,) = resumes(bundle)
+def test_a_run_killed_in_mid_epoch_ends_bit_equal_to_an_uninterrupted_one(whole, resumed):
+    assert measured(resumed) == measured(whole)
+    (row,) = resumes(resumed)
     assert (row["epoch"], row["step"], row["checkpoint"]) == (2, 14, "epoch-0002")
     assert row["reason"] is None
 
 
-def test_the_rows_of_the_epoch_that_was_cut_off_do_not_count_twice(whole, killed, tmp_path):
-    bundle, _ = a_copy(killed, tmp_path)
-    bundles.run(bundle)
-    steps = [row["step"] for row in measured(bundle) if row["type"] == "batch"]
+def test_the_rows_of_the_epoch_that_was_cut_off_do_not_count_twice(resumed):
+    steps = [row["step"] for row in measured(resumed) if row["type"] == "batch"]
     assert steps == list(range(1, 22))
-    launches = [segment.launch for segment in bundles.state(bundle).tasks[TASK].segments]
+    launches = [segment.launch for segment in bundles.state(resumed).tasks[TASK].segments]
     assert launches == ["1-cpu-0000/launch-001", "1-cpu-0000/launch-002"]
 
 
@@ -134,7 +144,10 @@ def test_two_checkpoints_are_kept_in_mid_run_and_one_at_the_end(whole, killed):
     ]
 
 
-@pytest.mark.parametrize("changes", [{"optimizer": "adamw", "lr": 0.01, "grad_clip_norm": 1.0}])
+ADAMW = {"optimizer": "adamw", "lr": 0.01, "grad_clip_norm": 1.0}
+
+
+@pytest.mark.parametrize("changes", [{**ADAMW, "precision": "float16", "channels_last": True}])
 def test_the_state_of_adamw_is_gone_on_from_too(changes, tmp_path):
     once = a_bundle(tmp_path / "once", step=None, epochs=2, **changes)
     twice = a_bundle(tmp_path / "twice", step=10, epochs=2, **changes)
@@ -142,6 +155,73 @@ def test_the_state_of_adamw_is_gone_on_from_too(changes, tmp_path):
     assert bundles.run(twice).returncode == -9
     assert bundles.run(twice).returncode == 0
     assert measured(twice) == measured(once)
+
+
+WARM = (
+    """
+import sys, torch
+assert "torch._dynamo" in sys.modules and not torch.cuda.is_initialized()
+assert torch.get_num_threads() >= 1
+"""
+    + CODE
+)
+
+
+def test_from_a_warm_parent_a_run_gives_the_bits_of_a_cold_one(whole, tmp_path):
+    own = fixtures(settings())[0]
+    assert own.type == "warm_parent"
+    warm = {"warm": own.options["imports"]}
+    bundle = a_bundle(tmp_path, step=None, code=WARM, shape=warm)
+    done = bundles.run(bundle)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert measured(bundle) == measured(whole)
+    (model,) = [row for row in measured(bundle) if row["type"] == "model"]
+    assert (model["threads"], model["interop_threads"]) == (1, 1)
+    assert model["interop_threads_reason"] is None
+
+
+@pytest.mark.parametrize(("rules", "attempts"), [({}, 1), ({"diverged": {"attempts": 2}}, 2)])
+def test_a_diverged_run_is_tried_again_only_where_it_is_asked_for(rules, attempts, tmp_path):
+    on_failure = {"transient": {"attempts": 3}, **rules}
+    changes = {"lr": 1e30, "model": {"norm": False}, "warmup_epochs": 0, "epochs": 1}
+    shape = {"predicate": {"on_failure": on_failure}}
+    bundle = a_bundle(tmp_path, step=None, shape=shape, **changes)
+    assert bundles.run(bundle).returncode == 1
+    failures = [each.failure for each in bundles.state(bundle).tasks[TASK].attempts]
+    assert [failure["category"] for failure in failures] == ["diverged"] * attempts
+
+
+STALLING = CODE.replace("os.kill(os.getppid(), signal.SIGKILL)", "pass")
+"""Hangs for a minute where the other one dies, within a callback."""
+
+
+def test_a_run_that_hangs_in_a_callback_is_ended_as_stalled_and_not_tried_again(tmp_path):
+    quality = {"stalled_factor": 2, "stalled_min_seconds": 1}
+    shape = {"predicate": {"on_failure": {"transient": {"attempts": 3}}}}
+    bundle = a_bundle(tmp_path, step=5, code=STALLING, shape=shape, quality=quality)
+    assert bundles.run(bundle).returncode == 1
+    (attempt,) = bundles.state(bundle).tasks[TASK].attempts
+    assert attempt.failure["category"] == "stalled"
+    assert attempt.failure["message"].startswith("no step in 1 s; ")
+
+
+def test_the_scale_of_half_precision_is_kept(tmp_path):
+    chosen = settings(precision="float16", data={"file": str(digits(tmp_path / "digits.csv.gz"))})
+    cpu = torch.device("cpu")
+    images = image_data.load(tmp_path / "digits.csv.gz", chosen["data"], cpu)
+    first, second = (Trainer(chosen, images, cpu, [], lambda *_, **__: None) for _ in range(2))
+    first.scaler.load_state_dict({**first.scaler.state_dict(), "scale": 512.0})
+    first.epoch(0)
+    segments: list[dict[str, Any]] = []
+    saved = Checkpoint(1, 7, segments, first.plain(), first.saved())
+    checkpoints.write(tmp_path, TASK, saved)
+    found, _ = checkpoints.newest(tmp_path, TASK, until=1)
+    second.restore(found)
+    second.epoch(1)
+    first.epoch(1)
+    assert second.scaler.state_dict() == first.scaler.state_dict()
+    assert second.scaler.get_scale() == 512.0
+    assert weights_sha256(second.model) == weights_sha256(first.model)
 
 
 def a_checkpoint(epoch: int) -> Checkpoint:

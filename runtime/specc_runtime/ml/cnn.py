@@ -31,7 +31,7 @@ def resnet18(width: int, *, channels: int, classes: int, norm: bool) -> nn.Modul
         after = width * factor
         layers += [Block(before, after, stride, norm=norm), Block(after, after, 1, norm=norm)]
         before = after
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
+    return nn.Sequential(*layers, AveragePool(1), nn.Flatten(), nn.Linear(before, classes))
 
 
 def small_cnn(width: int, *, channels: int, classes: int, norm: bool) -> nn.Module:
@@ -41,7 +41,7 @@ def small_cnn(width: int, *, channels: int, classes: int, norm: bool) -> nn.Modu
         nn.ReLU(),
         *_convolution(width, 2 * width, 2, norm=norm),
         nn.ReLU(),
-        nn.AdaptiveAvgPool2d(4),
+        AveragePool(4),
         nn.Flatten(),
         nn.Linear(2 * width * 16, classes),
     )
@@ -64,6 +64,35 @@ class Block(nn.Module):  # type: ignore[misc]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return functional.relu(self.body(images) + self.shortcut(images))
+
+
+class AveragePool(nn.Module):  # type: ignore[misc]
+    """Means over `size` x `size` windows, where torch's AdaptiveAvgPool2d has them.
+
+    Made of slices and means: on a GPU the gradient of torch's own adds in no fixed order, and
+    `deterministic` refuses it.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self._means(self._means(images, -2), -1)
+
+    def _means(self, images: torch.Tensor, dim: int) -> torch.Tensor:
+        length = images.shape[dim]
+        if length == self.size:
+            return images
+        if self.size == 1:
+            return images.mean(dim, keepdim=True)
+        # windows overlap where the length is no multiple
+        starts = [index * length // self.size for index in range(self.size)]
+        ends = [-(-(index + 1) * length // self.size) for index in range(self.size)]
+        windows = [
+            images.narrow(dim, start, end - start).mean(dim) for start, end in zip(starts, ends)
+        ]
+        return torch.stack(windows, dim)
 
 
 def _convolution(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
 import torch
 from torch.nn import functional
@@ -44,6 +44,12 @@ class Images:
     def channels(self) -> int:
         return int(self.train[0].shape[1])
 
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Height and width [pixels]."""
+        height, width = self.train[0].shape[2:]
+        return int(height), int(width)
+
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
         """Return bytes as numbers of mean 0 and deviation 1 over the training images."""
         scaled = (images.float() / 255 - self.mean) / self.deviation
@@ -54,19 +60,30 @@ class Images:
     ) -> Iterator[Batch]:
         """Yield the batches of one epoch (0, 1, …); what fills no whole batch is left out."""
         images, labels = self.train
+        # for the whole epoch at once: a copy to a GPU in each step would wait for the step before
         order = torch.randperm(len(labels), generator=seeded(seed, "order", number))
-        draws = seeded(seed, "augmentation", number)
+        changes = draw_changes(
+            len(labels), self.size, augment, seeded(seed, "augmentation", number)
+        ).to(images.device)
+        order = order.to(images.device)
         for first in range(0, len(order) - batch_size + 1, batch_size):
-            chosen = order[first : first + batch_size].to(images.device)
-            batch = augmented(self.normalised(images[chosen]), augment, draws)
+            part = slice(first, first + batch_size)
+            chosen = order[part]
+            batch = changed(self.normalised(images[chosen]), changes[part])
             yield batch.contiguous(memory_format=self.memory_format), labels[chosen]
 
-    def validation_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Yield all validation images, in a fixed order."""
+    def validation_batches(
+        self, batch_size: int, *, most: Optional[int] = None, seed: int = 0
+    ) -> Iterator[Batch]:
+        """Yield all validation images in a fixed order, or of more the `most` that `seed` draws."""
         images, labels = self.validation
+        if most is not None and most < len(labels):
+            order = torch.randperm(len(labels), generator=seeded(seed, "quarters"))
+            chosen = order[:most].to(images.device)
+            images, labels = images[chosen], labels[chosen]
         for first in range(0, len(labels), batch_size):
-            chosen = slice(first, first + batch_size)
-            yield self.normalised(images[chosen]), labels[chosen]
+            part = slice(first, first + batch_size)
+            yield self.normalised(images[part]), labels[part]
 
     def fixed_batch(self, count: int, seed: int) -> Batch:
         """Return the same training images each time: `count`, or all when there are less."""
@@ -86,7 +103,11 @@ def load(
     try:
         files = read(path, settings["format"])
     except BadFile as error:
-        raise _bad(f"{settings['file']}: {error}") from error
+        raise _bad(
+            f"{settings['file']}: {error}",
+            "see that data.format names what it is, and that it came whole: compare its size and "
+            "hash with those of its publisher, and fetch it again",
+        ) from error
     _check_classes([files.train, *([] if files.test is None else [files.test])], settings)
     train, validation = _split(files.train, files.test, settings)
     mean, deviation = channel_moments(train[0])
@@ -147,32 +168,64 @@ def _split(train: Part, test: Optional[Part], settings: Mapping[str, Any]) -> Tu
 def _first(part: Part, count: Optional[int], seed: int, which: str) -> Part:
     images, labels = part
     if count is not None and count > len(labels):
-        raise _bad(f"data.{which}_samples is {count}, but there are only {len(labels)} images")
+        raise _bad(
+            f"data.{which}_samples is {count}, but there are only {len(labels)} images",
+            f"lower it to {len(labels)}, or say null for all",
+        )
     if not len(labels):
-        raise _bad(f"there is no image to use for {which}")
+        raise _bad(
+            f"there is no image to use for {which}",
+            "use a larger file, or another data.validation_fraction",
+        )
     if count is None:
         return part
     order = torch.randperm(len(labels), generator=seeded(seed, which))[:count]
     return images[order], labels[order]
 
 
-def _bad(message: str, suggestion: Optional[str] = None) -> TaskError:
+def _bad(message: str, suggestion: str) -> TaskError:
     return TaskError("dataset_load", f"the data set cannot be used: {message}", suggestion)
 
 
-def augmented(
-    images: torch.Tensor, settings: Mapping[str, Any], draws: torch.Generator
-) -> torch.Tensor:
-    """Cut out and mirror each image of a batch by itself, as the block `augmentation` says."""
+@dataclass(frozen=True)
+class Changes:
+    """What augmentation does to each of n images."""
+
+    boxes: Optional[torch.Tensor]
+    """(n, 4), as `crop_boxes` draws them; None: nothing is cut out."""
+    mirror: Optional[torch.Tensor]
+    """(n,), bool; None: nothing is mirrored."""
+
+    def to(self, device: torch.device) -> Changes:
+        """Return them on a device."""
+        return self._each(lambda values: values.to(device))
+
+    def __getitem__(self, part: slice) -> Changes:
+        return self._each(lambda values: values[part])
+
+    def _each(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Changes:
+        boxes = None if self.boxes is None else function(self.boxes)
+        return Changes(boxes, None if self.mirror is None else function(self.mirror))
+
+
+def draw_changes(
+    count: int, size: Tuple[int, int], settings: Mapping[str, Any], draws: torch.Generator
+) -> Changes:
+    """Draw for `count` images of `size` what the block `augmentation` asks for."""
+    boxes = mirror = None
     if settings["random_resized_crop"]:
-        count, _, height, width = images.shape
-        boxes = crop_boxes(
-            count, (height, width), settings["crop_scale"], settings["crop_ratio"], draws
-        )
-        images = resized(images, boxes.to(images.device))
+        boxes = crop_boxes(count, size, settings["crop_scale"], settings["crop_ratio"], draws)
     if settings["horizontal_flip"]:
-        mirror = torch.rand(len(images), generator=draws) < 0.5
-        images = torch.where(mirror.view(-1, 1, 1, 1).to(images.device), images.flip(3), images)
+        mirror = torch.rand(count, generator=draws) < 0.5
+    return Changes(boxes, mirror)
+
+
+def changed(images: torch.Tensor, changes: Changes) -> torch.Tensor:
+    """Cut out and mirror each image of a batch by itself."""
+    if changes.boxes is not None:
+        images = resized(images, changes.boxes)
+    if changes.mirror is not None:
+        images = torch.where(changes.mirror.view(-1, 1, 1, 1), images.flip(3), images)
     return images
 
 

@@ -63,7 +63,7 @@ class State:
     fixed_batch: Callable[[int, int], Batch]
     """(count, seed) -> the same `count` training images each time, without augmentation."""
     validation_batches: Callable[[], Iterator[Batch]]
-    """All validation images, in a fixed order."""
+    """The validation images of a quarter, the same each time: all, or `quarter_samples` of more."""
 
     @property
     def step(self) -> int:

@@ -115,6 +115,10 @@ class Trainer:
         )
         return self._state(step, clipped)
 
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) float32, computed in the run's precision."""
+        return self._forward(self.model, images)
+
     def _forward(self, model: Callable[..., Any], images: torch.Tensor) -> torch.Tensor:
         precision = self.settings["precision"]
         mixed = precision != "float32"
@@ -135,10 +139,12 @@ class Trainer:
             now=step,
             clipped_from=clipped,
             record=self.record,
-            forward=lambda images: self._forward(self.model, images),
+            forward=self.forward,
             fixed_batch=self.images.fixed_batch,
             validation_batches=lambda: self.images.validation_batches(
-                settings["validation_batch_size"]
+                settings["validation_batch_size"],
+                most=settings["quarter_samples"],
+                seed=settings["data"]["split_seed"],
             ),
         )
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Dict, Mapping
 
 import torch
+
+# the first optimiser imports it, in a second: here a warm parent does so once for all its tasks
+import torch._dynamo
 from safetensors.torch import save
 
 from ...attempts.attempt import TaskError
 from ...ml import devices, image_data
 from . import checkpoints
 from .callbacks import table
+from .callbacks.quarters import validate
+from .interface import missing, numbers
 from .loop import Trainer
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ def run(attempt: Attempt) -> None:
         device,
         channels_last=settings["channels_last"],
     )
-    _check(settings, images)
+    check(settings, images)
     trainer = Trainer(settings, images, device, table.build(settings), attempt.record)
     first = _go_on(attempt, trainer)
     if first == 0:
@@ -46,8 +51,20 @@ def run(attempt: Attempt) -> None:
             trainer.stalls.alive()
     finally:
         trainer.stalls.stop()
-    attempt.record("weights", sha256=weights_sha256(trainer.model), epoch=settings["epochs"])
+    sha256 = weights_sha256(trainer.model)
+    attempt.record("weights", sha256=sha256, epoch=settings["epochs"], **_validated(trainer))
     checkpoints.keep_last(attempt.state, 1)
+
+
+def _validated(trainer: Trainer) -> Dict[str, Any]:
+    """Return loss and accuracy of the final weights on all validation images, or why not."""
+    batches = trainer.images.validation_batches(trainer.settings["validation_batch_size"])
+    try:
+        loss, accuracy = validate(trainer.model, trainer.forward, batches)
+    except Exception as error:  # what was trained is worth more than this look at it
+        reason = f"{type(error).__name__}: {error}"[:500]
+        return missing(reason, "loss_val_all_nats", "acc_val_all")
+    return numbers(loss_val_all_nats=loss, acc_val_all=accuracy)
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -68,7 +85,7 @@ def _open_device(settings: Mapping[str, Any]) -> torch.device:
     return device
 
 
-def _check(settings: Mapping[str, Any], images: image_data.Images) -> None:
+def check(settings: Mapping[str, Any], images: image_data.Images) -> None:
     """Raise TaskError for settings that don't fit the data or each other."""
     samples, batch_size = len(images.train[1]), settings["batch_size"]
     if batch_size > samples:
@@ -118,6 +135,11 @@ def _save(attempt: Attempt, trainer: Trainer, epoch: int) -> None:
     checkpoints.keep_last(attempt.state, trainer.settings["checkpoint"]["keep"])
 
 
+def _of_a_quarter(settings: Mapping[str, Any], images: image_data.Images) -> int:
+    every, wanted = len(images.validation[1]), settings["quarter_samples"]
+    return every if wanted is None else min(every, int(wanted))
+
+
 def _record_model(attempt: Attempt, trainer: Trainer, threads: Mapping[str, Any]) -> None:
     settings, images = trainer.settings, trainer.images
     attempt.record(
@@ -131,6 +153,7 @@ def _record_model(attempt: Attempt, trainer: Trainer, threads: Mapping[str, Any]
         classes=images.classes,
         train_samples=len(images.train[1]),
         val_samples=len(images.validation[1]),
+        quarter_samples=_of_a_quarter(settings, images),
         image=list(images.train[0].shape[1:]),
         alpha_early_from_epoch=settings["windows"]["alpha_early"][0],
         alpha_early_to_epoch=settings["windows"]["alpha_early"][1],

@@ -21,6 +21,11 @@ class Tape:
         return len(self._steps)
 
     def add(self, step: Step) -> None:
+        if self._losses and self._losses[-1].device != step.loss.device:
+            # read from a checkpoint, into the host's memory
+            moved = torch.stack(list(self._losses)).to(step.loss.device)
+            self._losses.clear()
+            self._losses.extend(moved)
         self._steps.append(step.step)
         self._losses.append(step.loss)
 
