@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping
 
 import torch
-
-# the first optimiser imports it, in a second: here a warm parent does so once for all its tasks
-import torch._dynamo
 from safetensors.torch import save
 
 from ...attempts.attempt import TaskError
