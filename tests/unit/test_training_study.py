@@ -46,7 +46,11 @@ def runs(values: list[tuple[str, float, float, float | None]]) -> list[Run]:
         Run(
             f"c{at}",
             {"variant": name[0], "lr": name, "seed": at},
-            {"alpha_early": slope, "best_val_ce": loss, "r_squared": fit, "r_squared_holdout": fit},
+            {
+                **dict.fromkeys(hypotheses.METRICS),
+                **{"alpha_early": slope, "best_val_ce": loss, "r_squared": fit},
+                "r_squared_holdout": fit,
+            },
         )
         for at, (name, slope, loss, fit) in enumerate(values)
     ]
@@ -68,6 +72,8 @@ def test_a_power_law_gives_its_exponent_as_slope(summary: dict[str, Any]) -> Non
     assert values["duration_min"] == pytest.approx(10)
     assert values["callback_share_pct"] == pytest.approx(25)
     assert (values["lambda_max_final"], values["hutchinson_trace_final"]) == (14.0, 50.0)
+    assert values["final_val_ce"] == pytest.approx(4 / 400**0.5 + 0.2)
+    assert values["final_val_accuracy"] == 0.8
 
 
 def test_what_could_not_be_measured_has_its_reason(tmp_path: Path) -> None:
@@ -139,7 +145,10 @@ def test_the_first_page_answers_both_hypotheses(out: Path) -> None:
     # sixteen of sixteen leave the interval below the goal: 80.6 %
     assert page["h1_power_law"]["verdict"] == "UNDECIDED"
     assert page["h2_early_slope"]["text"].startswith("rho(alpha_early, best_val_ce) = 0.9")
-    assert page["sweep_complete"]["text"] == "16 of 16 runs"
+    complete = page["sweep_complete"]
+    assert (complete["text"], complete["verdict"]) == (
+        "16 of 16 runs, 16 with R² and both slopes", "MET",
+    )  # fmt: skip
 
 
 def test_curves_are_those_of_each_variants_best_configuration(summary: dict[str, Any]) -> None:
@@ -158,6 +167,7 @@ def test_every_plot_of_the_study_is_drawn(out: Path) -> None:
     drawn = {path.stem for path in (out / "plots").glob("*.png")}
     assert drawn == {
         "loss_train", "loss_val", "lambda_max", "slope_against_loss", "best_loss_by_lr_and_wd",
+        "power_law_fits", "seeds_against_variants",
     }  # fmt: skip
     text = (out / "report.md").read_text()
     assert "no data" not in text
@@ -171,12 +181,12 @@ def test_a_study_of_failed_runs_says_so_everywhere(tmp_path: Path) -> None:
     page = json.loads((tmp_path / "out/report.json").read_text())["one_page"]
     assert page["h1_power_law"] == {"text": None, "reason": "no run was completed"}
     assert (page["sweep_complete"]["text"], page["sweep_complete"]["verdict"]) == (
-        "0 of 1 runs",
+        "0 of 1 runs, 0 with R² and both slopes",
         "NOT_MET",
     )
 
 
-def an_acceptance(**changes: Any) -> dict[str, str]:
+def an_acceptance(**changes: Any) -> dict[str, str | None]:
     """Return the checks of one variant whose two runs share a GPU of 48 GiB."""
     used = {"gpu_util_pct": 85.0, "gpu_total_bytes": 48 * GIB, **changes.pop("used", {})}
     minutes, memory = changes.pop("minutes", 25.0), changes.pop("memory", 6 * GIB)
@@ -184,7 +194,7 @@ def an_acceptance(**changes: Any) -> dict[str, str]:
         "cells": [
             {
                 "cell": "c0001", "axes": {"variant": "base"}, "condition_id": "x",
-                "repetitions": {"completed": 2, "failed": 0},
+                "repetitions": {"completed": 2, "failed": 0}, "details": {"neighbours": 1},
                 "metrics": {
                     "duration_min": {"run_values": [minutes]},
                     "gpu_memory_bytes": {"run_values": [memory]},
@@ -202,7 +212,10 @@ def an_acceptance(**changes: Any) -> dict[str, str]:
 
 
 def test_a_variant_within_all_limits_is_accepted() -> None:
-    assert set(an_acceptance().values()) == {"MET"}
+    found = an_acceptance()
+    # how many ran beside it is told, and no limit
+    assert found.pop("other tasks") is None
+    assert set(found.values()) == {"MET"}
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,12 @@ def rows(
             row = {"type": "epoch", "epoch": epoch, "step": step, "train_s": 1.0}
             found.append({**row, "callbacks_s": 0.1, "seconds": 60 * minutes / epochs})
             found.append(_resources(gpu_memory))
+    found.append(
+        {
+            "type": "weights", "sha256": "0" * 64, "epoch": epochs,
+            "loss_val_all_nats": 4 * step**-alpha + 0.2, "acc_val_all": 0.8,
+        }
+    )  # fmt: skip
     return found
 
 

@@ -54,6 +54,8 @@ class PowerLaw:
     """Independent points that the rest of the fit is worth, 2..n: few where the law bends away."""
     n: int
     """Points in the fit."""
+    bins: int | None
+    """Bins that the smoothed curve has; `n / bins` points each on average."""
     left_out: int
     """Points that were not finite or not above 0."""
     smoothing: str
@@ -113,6 +115,7 @@ def power_law(step: Values, loss: Values, *, from_step: float | None) -> PowerLa
         r_squared_holdout=_foretold(x, y, most),
         effective_n=noise.worth,
         n=len(x),
+        bins=len(bins.step),
         left_out=points.left_out,
         smoothing=smoothing,
         reason=None,
@@ -220,6 +223,6 @@ def _foretold(step: Array, loss: Array, most: int) -> float | None:
 def _none(reason: str, left_out: int, smoothing: str = "none") -> PowerLaw:
     return PowerLaw(
         alpha=None, alpha_se=None, amplitude=None, offset=None, r_squared=None,
-        r_squared_raw=None, r_squared_holdout=None, effective_n=None, n=0, left_out=left_out,
-        smoothing=smoothing, reason=reason,
+        r_squared_raw=None, r_squared_holdout=None, effective_n=None, n=0, bins=None,
+        left_out=left_out, smoothing=smoothing, reason=reason,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 Four limits: no attempt out of memory, a run under 30 minutes, GPUs busy for more than 80 %, and
 all tasks on one GPU within its memory. The last two don't apply to tasks that ask for no GPU.
+Beside them stands how many tasks ran at the same time, which is no limit.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Check:
     name: str
     text: str
     """Measured value and limit, in words; why there is none, where it could not be measured."""
-    verdict: str
-    """MET, NOT_MET or UNDECIDED."""
+    verdict: str | None
+    """MET, NOT_MET or UNDECIDED; None for what is no limit, or does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,20 @@ def _checks(
         _below(longest, MOST_MINUTES),
     )
     if shapes and not any(row["asked"]["gpus"] for row in shapes):
-        return
-    yield _utilisation(shapes)
-    yield _memory(cells, shapes)
+        yield Check("GPU utilisation and memory", "not measured: its tasks ask for no GPU", None)
+    else:
+        yield _utilisation(shapes)
+        yield _memory(cells, shapes)
+    yield _neighbours(cells)
+
+
+def _neighbours(cells: Sequence[Mapping[str, Json]]) -> Check:
+    counts = [cell["details"].get("neighbours") for cell in cells]
+    most = max((count for count in counts if count is not None), default=None)
+    if most is None:
+        return Check("other tasks", "not known: no run was completed", None)
+    text = f"up to {most} at the same time as a run" if most else "none at the same time as a run"
+    return Check("other tasks", text, None)
 
 
 def _utilisation(shapes: Sequence[Mapping[str, Json]]) -> Check:

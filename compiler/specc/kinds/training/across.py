@@ -27,7 +27,7 @@ def across(
     members: Mapping[str, Sequence[int]],
     frames: Mapping[str, pl.LazyFrame],
 ) -> dict[str, Json]:
-    """Return `hypotheses`, `spread` and `curves` of the study."""
+    """Return `hypotheses`, `spread` by metric, `elapsed_s` and `curves` of the study."""
     runs = runs_of(cells, hypotheses.METRICS)
     best = {name: _best_configuration(group) for name, group in by_variant(runs).items()}
     drawn = _tasks(cells, members, best)
@@ -36,12 +36,27 @@ def across(
             "power_law": hypotheses.power_law(runs),
             "early_slope": hypotheses.early_slope(runs),
         },
-        "spread": hypotheses.spread(runs),
+        "spread": {name: hypotheses.spread(runs, name) for name in hypotheses.SPREAD},
+        "elapsed_s": _elapsed_s(frames),
         "best_configurations": {name: one for name, one in best.items() if one is not None},
         "curves": {
             name: _curve(frames[table], column, drawn) for name, (table, column) in _CURVES.items()
         },
     }
+
+
+def _elapsed_s(frames: Mapping[str, pl.LazyFrame]) -> float | None:
+    """Return the time from the start of the first completed run to the end of the last [s]."""
+    keys = ("task", "attempt")
+    ends = frames["epochs"].group_by(*keys).agg(pl.col("t_ns").max().alias("end_ns"))
+    last = pl.col("epoch_ns") + pl.col("end_ns") - pl.col("t_ns")
+    both = (
+        frames["starts"]
+        .join(ends, on=keys)
+        .select((last.max() - pl.col("epoch_ns").min()).alias("ns"))
+    )
+    found = both.collect().item()
+    return None if found is None else float(found) / 1e9
 
 
 def _best_configuration(runs: Sequence[Run]) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.kinds.optional import Chart
 from specc.kinds.sentences import number
-from specc.kinds.training.hypotheses import LOSS, SLOPE
+from specc.kinds.training.hypotheses import FIT, HELD_OUT, LOSS, R_SQUARED, RAW, SLOPE
 from specc.kinds.training.pairing import by_variant, runs_of
 from specc.model import Json
 
@@ -37,6 +37,11 @@ _BAND = (
     "Bands: lowest to highest seed."
 )
 _LR, _WD = "lr", "weight_decay"
+_FITS = {FIT: "smoothed", RAW: "unsmoothed", HELD_OUT: "held-out last fifth"}
+_LEAST = 1e-6
+"""Of what a law leaves: a logarithm has no place for 0."""
+_PARTS = {"variants": "variants", "configurations": "their configurations", "seeds": "seeds"}
+_WIDE = (420, 90)
 _PANEL = (200, 130)
 
 
@@ -48,8 +53,10 @@ def charts(summary: Mapping[str, Json]) -> tuple[Chart, ...]:
             _curve(one, curves.get(one.name) or [], _why(summary, f"no run has {one.subject}"))
             for one in _CURVES
         ),
+        _fits(summary),
         _slope_against_loss(summary),
         _heat_map(summary),
+        _spread(summary),
     )
 
 
@@ -97,6 +104,87 @@ def _title(rows: Sequence[Mapping[str, Json]], subject: str) -> str:
         last[row["variant"]] = row
     ends = ", ".join(f"{name} {number(row['mean'])}" for name, row in last.items())
     return f"{subject} at the end: {ends}"
+
+
+def _fits(summary: Mapping[str, Json]) -> Chart:
+    """Return what power laws leave unexplained in each run: R² itself crowds at 1."""
+    import altair as alt
+
+    name, subject = "power_law_fits", "Fit of the power law"
+    runs = runs_of(summary["cells"], tuple(_FITS))
+    rows = [
+        {"fit": words, "variant": run.variant, "r_squared": value, "left": max(1 - value, _LEAST)}
+        for key, words in _FITS.items()
+        for run in runs
+        if (value := run.values[key]) is not None
+    ]
+    if not rows:
+        return _empty(name, subject, _why(summary, "no run has a fit"))
+    order = sorted(by_variant(runs))
+    left = alt.X("left:Q", title="share left unexplained, 1 - R²").scale(type="log", reverse=True)
+    variant = alt.Y("variant:N", title=None, sort=order)
+    base = alt.Chart(alt.NamedData("rows"))
+    points = base.mark_point(filled=True, opacity=0.55, size=40).encode(
+        x=left.axis(format="~g", values=[10.0**power for power in range(2, -7, -1)]),
+        y=variant,
+        color=alt.Color("variant:N", legend=None).scale(domain=order),
+        shape=alt.Shape("variant:N", legend=None).scale(domain=order),
+        tooltip=["variant:N", "fit:N", "r_squared:Q"],
+    )
+    goal = base.mark_rule(strokeDash=[4, 3]).encode(x=alt.datum(1 - R_SQUARED))
+    found = (summary["across"] or {})["hypotheses"]["power_law"]
+    return Chart(
+        name=name,
+        subject=subject,
+        title=f"R² of {R_SQUARED} or more: {found['hits']} of {found['trials']} runs smoothed, "
+        f"{found['raw_hits']} unsmoothed, {found['held_out_hits']} on the held-out tail",
+        chart=alt.layer(points, goal)
+        .properties(width=_WIDE[0], height=_WIDE[1])
+        .facet(facet=alt.Facet("fit:N", sort=list(_FITS.values()), title=None), columns=1),
+        rows=rows,
+        caption=f"Each point is one run; further right is better, and right of the dashed line is "
+        f"R² of {R_SQUARED} and more. Left of 1 a mean would foretell better than the law.",
+    )
+
+
+def _spread(summary: Mapping[str, Json]) -> Chart:
+    """Return which share of each metric's variance seeds make."""
+    import altair as alt
+
+    name, subject = "seeds_against_variants", "Seeds against variants"
+    spread = (summary.get("across") or {}).get("spread") or {}
+    known = {metric: one for metric, one in spread.items() if one["reason"] is None}
+    if not known:
+        return _empty(name, subject, _why(summary, "no metric varies over two runs"))
+    rows = [
+        {"metric": metric, "part": words, "order": at, "share": one[f"{part}_pct"]}
+        for metric, one in known.items()
+        for at, (part, words) in enumerate(_PARTS.items())
+    ]
+    first, one = next(iter(known.items()))
+    chart = (
+        alt.Chart(alt.NamedData("rows"))
+        .mark_bar()
+        .encode(
+            x=alt.X("share:Q", title="share of the variance between runs [%]")
+            .scale(domain=[0, 100])
+            .axis(format="d"),
+            y=alt.Y("metric:N", title=None, sort=list(known)),
+            color=alt.Color("part:N", title="between").scale(domain=list(_PARTS.values())),
+            order=alt.Order("order:Q"),
+            tooltip=["metric:N", "part:N", "share:Q"],
+        )
+    )
+    return Chart(
+        name=name,
+        subject=subject,
+        title=f"Variance of {first}: {number(one['variants_pct'])} % between variants, "
+        f"{number(one['seeds_pct'])} % between seeds",
+        chart=chart,
+        rows=rows,
+        caption="Sums of squares: of the variants' means, of configurations' means within their "
+        "variant, and of runs that differ by their seed alone.",
+    )
 
 
 def _slope_against_loss(summary: Mapping[str, Json]) -> Chart:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from specc.kinds.base import Decision
 from specc.kinds.deciding import best_point, missing
 from specc.kinds.sentences import number
-from specc.kinds.training import acceptance
+from specc.kinds.training import acceptance, hypotheses
 from specc.model import Json
 
 POWER_LAW, EARLY_SLOPE = "h1_power_law", "h2_early_slope"
@@ -16,10 +16,11 @@ _LABELS = {POWER_LAW: "H1: losses follow a power law", EARLY_SLOPE: "H2: the ear
 
 
 def decisions(summary: Mapping[str, Json]) -> tuple[Decision, ...]:
-    """Return the best point, the sweep's completeness, both hypotheses, and each variant's use."""
+    """Return the best point, what is complete, its cost, both hypotheses, use of each variant."""
     return (
         best_point(summary, summary["metrics"]),
         _complete(summary),
+        _cost(summary),
         power_law(summary),
         early_slope(summary),
         *_resources(summary),
@@ -31,7 +32,12 @@ def power_law(summary: Mapping[str, Json]) -> Decision:
     found = _hypotheses(summary).get("power_law")
     if not found or found["value"] is None:
         return missing(POWER_LAW, _LABELS[POWER_LAW], "no run was completed")
+    raw = f"{found['raw_hits']} of {found['raw_runs']}"
     held = f"{found['held_out_hits']} of {found['held_out_runs']}"
+    smoothing = "means over log-spaced bins"
+    if found["bins"]:
+        smoothing = f"means over {_range(found['bins'])} bins"
+        smoothing += f", worth {_range(found['effective_n'])} independent points"
     left_out = f" {found['without_fit']} without a fit count against it." * bool(
         found["without_fit"]
     )
@@ -43,7 +49,8 @@ def power_law(summary: Mapping[str, Json]) -> Decision:
         interval=f"{_pct(found['low'])} to {_pct(found['high'])} %, n = {found['trials']}",
         verdict=found["verdict"],
         why=f"Goal: above {_pct(found['goal'])} %; Wilson's interval.{left_out} R² of a smoothed "
-        f"curve is nearly 1 by itself: on the held-out last fifth {held} runs reach it.",
+        f"curve ({smoothing}) is nearly 1 by itself: unsmoothed {raw} runs reach it, on the "
+        f"held-out last fifth {held}.",
         cells=all_cells(summary),
         value=100 * found["value"],
         unit="%",
@@ -81,32 +88,69 @@ def early_slope(summary: Mapping[str, Json]) -> Decision:
 
 def _complete(summary: Mapping[str, Json]) -> Decision:
     done = summary["completeness"]
-    whole = done["completed"] == done["expected"]
     rest = ", ".join(
         f"{done[state]} {state.replace('_', ' ')}"
         for state in ("failed", "missing", "invalid", "not_run")
         if done[state]
     )
-    without = {
-        name: sum(
-            cell["repetitions"]["completed"] - cell["metrics"][name]["n"]
-            for cell in summary["cells"]
-            if name in cell["metrics"]
-        )
-        for name in ("r_squared", "alpha_early", "alpha_full")
-    }
-    gaps = ", ".join(f"{name} {count}" for name, count in without.items() if count)
+    full = sum(map(_with_fits, summary["cells"]))
     return Decision(
         key="sweep_complete",
         label="The sweep is complete",
-        text=f"{done['completed']} of {done['expected']} runs",
+        text=f"{done['completed']} of {done['expected']} runs, {full} with R² and both slopes",
         interval=None,
-        verdict="MET" if whole else "NOT_MET",
-        why=f"{rest or 'No run is missing'}. Completed runs without a value: {gaps or 'none'}.",
+        verdict="MET" if done["completed"] == full == done["expected"] else "NOT_MET",
+        why=f"{rest or 'No run failed, is missing or invalid'}.",
         cells=(),
         value=done["completed"],
         unit=None,
     )
+
+
+def _with_fits(cell: Mapping[str, Json]) -> int:
+    """Return how many completed runs of a point have R² and both slopes."""
+    names = (hypotheses.FIT, hypotheses.SLOPE, hypotheses.FULL)
+    found = [set(cell["metrics"].get(name, {}).get("run_repetitions") or ()) for name in names]
+    return len(set.intersection(*found))
+
+
+def _cost(summary: Mapping[str, Json]) -> Decision:
+    """Return how long the sweep took, how much of it failed, and the hours it held."""
+    key, label = "sweep_cost", "What the sweep took"
+    spent = summary.get("spent")
+    if not spent or not spent["attempts"]:
+        return missing(key, label, "no run has ended")
+    elapsed = (summary.get("across") or {}).get("elapsed_s")
+    took = [] if elapsed is None else [f"{_hours(elapsed / 3600)} from first start to last end"]
+    took.append(f"{_hours(spent['job_hours'])} of jobs")
+    gpus = (
+        "no GPU was asked for"
+        if not spent["gpu_hours"]
+        else (f"{number(spent['gpu_hours'])} GPU-hours")
+    )
+    failed = f"{spent['failed_attempts']} of {spent['attempts']} attempts failed"
+    return Decision(
+        key=key,
+        label=label,
+        text=f"{', '.join(took)}; {gpus}; {failed} ({number(spent['failed_attempts_pct'])} %)",
+        interval=None,
+        verdict=None,
+        why="Hours of jobs count what was held, used or not; attempts of reruns count each.",
+        cells=(),
+        value=None if elapsed is None else elapsed / 3600,
+        unit="h",
+    )
+
+
+def _hours(hours: float) -> str:
+    if hours >= 2:
+        return f"{number(hours)} h"
+    return f"{number(60 * hours)} min" if hours >= 2 / 60 else f"{number(3600 * hours)} s"
+
+
+def _range(ends: Sequence[float]) -> str:
+    low, high = (f"{end:.0f}" for end in ends)
+    return low if low == high else f"{low} to {high}"
 
 
 def _resources(summary: Mapping[str, Json]) -> Iterator[Decision]:
@@ -123,7 +167,8 @@ def _resources(summary: Mapping[str, Json]) -> Iterator[Decision]:
         interval=None,
         verdict=verdict,
         why="No run out of memory, each under 30 minutes, and of tasks with a GPU: GPUs busy for "
-        "more than 80 %, all tasks on one GPU within its memory; see the findings.",
+        "more than 80 %, all tasks on one GPU within its memory; the figures stand with the "
+        "findings.",
         cells=(),
     )
 

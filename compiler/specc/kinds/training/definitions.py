@@ -15,7 +15,8 @@ METRICS = (
         "Best validation cross-entropy",
         "nats",
         "lower",
-        "Lowest loss_val_nats of all validations of the run (records `quarter`).",
+        "Lowest loss_val_nats of all validations of the run (records `quarter`), each of the same "
+        "quarter_samples images.",
     ),
     _metric(
         "best_val_epoch",
@@ -29,7 +30,15 @@ METRICS = (
         "Final validation accuracy",
         "1",
         "higher",
-        "acc_val of the last validation (records `quarter`).",
+        "acc_val_all of the final weights (record `weights`): of all validation images. Of runs "
+        "without it, acc_val of the last validation (records `quarter`).",
+    ),
+    _metric(
+        "final_val_ce",
+        "Final validation cross-entropy",
+        "nats",
+        "lower",
+        "loss_val_all_nats of the final weights (record `weights`): of all validation images.",
     ),
     _metric(
         "alpha_early",
@@ -61,38 +70,59 @@ METRICS = (
         "1",
         "higher",
         "Share of variance that loss = offset + amplitude * step^-a explains, from the burn-in "
-        "(from the first step where it is never reached) to the end, over means of log-spaced "
-        "bins: for a smooth curve nearly 1 by itself, so read it with r_squared_holdout.",
+        "(from the first step where it is never reached) to the end, of the losses of batches "
+        "smoothed: means over r_squared_bins bins of equal width in log(step), each weighed by its "
+        "batches. For a smooth curve nearly 1 by itself: read it with r_squared_raw, "
+        "r_squared_holdout and r_squared_effective_n.",
+    ),
+    _metric(
+        "r_squared_raw",
+        "R² of the power law, unsmoothed",
+        "1",
+        "higher",
+        "As r_squared, the same law held against the loss of every batch as it is: what the noise "
+        "of batches hides counts as unexplained.",
     ),
     _metric(
         "r_squared_holdout",
         "R² on the held-out tail",
         "1",
         "higher",
-        "Share of variance of the last fifth of the steps that a power law fitted to the rest "
-        "foretells; below 0 where their mean would foretell it better.",
+        "Share of variance of the last fifth of the steps, smoothed by bins of the same width, "
+        "that a power law fitted to the rest foretells; below 0 where their mean would foretell "
+        "it better.",
     ),
     _metric(
         "r_squared_effective_n",
         "Effective points of the power law",
         "1",
         "none",
-        "Independent points that the rest of the power law's fit is worth.",
+        "Independent points that the batches of the power law are worth (effective sample size of "
+        "what the law leaves of the unsmoothed losses), whatever the smoothing.",
+    ),
+    _metric(
+        "r_squared_bins",
+        "Smoothing of the power law",
+        "bins",
+        "none",
+        "Bins whose means r_squared is of: one for 16 batches of the fit, 8 at least and 200 at "
+        "most, less those that hold no batch.",
     ),
     _metric(
         "knee_epoch",
         "Knee",
         "epochs",
         "none",
-        "Where two straight lines in log-log that meet fit the training loss best; null where one "
-        "line suffices.",
+        "Where two straight lines in log-log that meet fit the training loss best, from the "
+        "burn-in to the end as alpha_full; null where one line suffices, and without a burn-in.",
     ),
     _metric(
         "burn_in_epoch",
         "End of the burn-in",
         "epochs",
         "lower",
-        "First epoch from which the smoothed training loss stays at or below windows.burn_in_ce.",
+        "First epoch from which the smoothed training loss (exponentially weighted mean, span "
+        "windows.smoothing_steps) stays at or below windows.burn_in_ce.",
     ),
     _metric(
         "burn_in_loss",

@@ -16,9 +16,13 @@ from specc.kinds.training.pairing import Run, by_variant
 from specc.model import Json
 
 R_SQUARED, SHARE, RHO = 0.98, 0.9, 0.7
-SLOPE, LOSS, FIT, HELD_OUT = "alpha_early", "best_val_ce", "r_squared", "r_squared_holdout"
-METRICS = (SLOPE, LOSS, FIT, HELD_OUT)
+SLOPE, FULL, LOSS = "alpha_early", "alpha_full", "best_val_ce"
+FIT, RAW, HELD_OUT = "r_squared", "r_squared_raw", "r_squared_holdout"
+BINS, WORTH = "r_squared_bins", "r_squared_effective_n"
+METRICS = (SLOPE, FULL, LOSS, FIT, RAW, HELD_OUT, BINS, WORTH)
 """What the hypotheses are judged by."""
+SPREAD = (LOSS, SLOPE, FULL, FIT)
+"""Whose variance is shared out."""
 
 
 def power_law(runs: Sequence[Run]) -> dict[str, Json]:
@@ -26,16 +30,22 @@ def power_law(runs: Sequence[Run]) -> dict[str, Json]:
 
     A completed run without a fit counts as one that does not reach it.
     """
-    fitted = [value for run in runs if (value := run.values[FIT]) is not None]
-    held = [value for run in runs if (value := run.values[HELD_OUT]) is not None]
+    fitted, raw, held, bins, worth = (
+        [value for run in runs if (value := run.values[name]) is not None]
+        for name in (FIT, RAW, HELD_OUT, BINS, WORTH)
+    )
     share = wilson(sum(value >= R_SQUARED for value in fitted), len(runs))
     return {
         **asdict(share),
         "threshold": R_SQUARED,
         "goal": SHARE,
         "without_fit": len(runs) - len(fitted),
+        "raw_hits": sum(value >= R_SQUARED for value in raw),
+        "raw_runs": len(raw),
         "held_out_hits": sum(value >= R_SQUARED for value in held),
         "held_out_runs": len(held),
+        "bins": [min(bins), max(bins)] if bins else None,
+        "effective_n": [min(worth), max(worth)] if worth else None,
         "verdict": _above(share.low, share.high, SHARE),
     }
 

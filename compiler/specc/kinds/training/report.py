@@ -10,6 +10,7 @@ from specc.kinds.sentences import number
 from specc.kinds.training import acceptance
 from specc.kinds.training.charts import charts
 from specc.kinds.training.decisions import all_cells, decisions, early_slope, power_law
+from specc.kinds.training.hypotheses import LOSS
 from specc.model import Json
 
 __all__ = ["charts", "decisions", "figures", "findings", "methodology"]
@@ -53,9 +54,24 @@ def methodology() -> tuple[tuple[str, str], ...]:
         ),
         (
             "Power law",
-            "loss = offset + amplitude * step^-a, fitted to means over log-spaced bins. R² of a "
-            "smoothed curve is nearly 1 by itself: beside it stands R² on the last fifth of the "
-            "steps, which a second fit did not see.",
+            "loss = offset + amplitude * step^-a from the burn-in on, fitted to the losses of "
+            "batches smoothed: means over log-spaced bins, one for 16 batches and 8 to 200 of "
+            "them. R² of a smoothed curve is nearly 1 by itself. Beside it stand how many bins "
+            "those were, how many independent points the batches are worth, R² of the same law "
+            "against unsmoothed losses, and R² on the last fifth of the steps, which a second fit "
+            "did not see.",
+        ),
+        (
+            "Burn-in and knee",
+            "The burn-in ends where the training loss, as an exponentially weighted mean over "
+            "windows.smoothing_steps, comes to stay at or below windows.burn_in_ce. alpha_full and "
+            "the knee (two lines that meet in log-log) are of the curve from there on; without a "
+            "burn-in there is neither.",
+        ),
+        (
+            "Seeds",
+            "Runs that differ by their seed alone are the repetitions of one configuration: its "
+            "value is over its seeds, its interval what seeds make of it.",
         ),
         (
             "Hypotheses",
@@ -72,7 +88,8 @@ def methodology() -> tuple[tuple[str, str], ...]:
         (
             "Curves",
             "Of each variant the configuration with the lowest mean best validation loss; bands "
-            "are its seeds.",
+            "reach from its lowest to its highest seed. Points are means over a fiftieth of the "
+            "run.",
         ),
     )
 
@@ -88,7 +105,8 @@ def _told(decision: Decision) -> Finding:
 
 def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
     """Yield how much of the best loss's variance seeds, variants and configurations make."""
-    found = (summary.get("across") or {}).get("spread") or {"reason": "nothing"}
+    every = (summary.get("across") or {}).get("spread") or {}
+    found = every.get(LOSS) or {"reason": "nothing"}
     if found["reason"] is not None:
         return
     means = ", ".join(f"{name} {number(mean)}" for name, mean in found["variant_means"].items())
@@ -105,16 +123,21 @@ def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
 
 def _resources(summary: Mapping[str, Json]) -> Iterator[Finding]:
     for one in acceptance.by_variant(summary):
-        text = "; ".join(f"{check.name}: {check.text} ({check.verdict})" for check in one.checks)
+        text = "; ".join(map(_checked, one.checks))
         yield Finding(
             title=f"Resources of {one.variant}: {one.verdict}", text=f"{text}.", cells=one.cells
         )
 
 
+def _checked(check: acceptance.Check) -> str:
+    verdict = "" if check.verdict is None else f" ({check.verdict})"
+    return f"{check.name}: {check.text}{verdict}"
+
+
 def _warnings(summary: Mapping[str, Json]) -> Iterator[Finding]:
     """Yield what callbacks complained of, and how many runs went on from a checkpoint."""
     for key, words in (
-        ("warnings", "callbacks failed and the run went on"),
+        ("warnings", "at least callbacks failed and the run went on"),
         ("resumes", "runs went on from a checkpoint"),
     ):
         cells = [cell for cell in summary["cells"] if cell["details"].get(key)]

@@ -26,6 +26,7 @@ EARLY_EPOCHS = (5.0, 15.0)
 """Where the records of a run do not say its windows."""
 BURN_IN_CE = 1.0
 _NO_VALIDATION = "no validation was recorded"
+_NO_WEIGHTS = "no final weights were recorded"
 
 
 def of_every_task(frames: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[int, dict[str, Value]]]:
@@ -34,6 +35,7 @@ def of_every_task(frames: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[int, dic
     curvature, resources = _last_rows(frames["curvature"]), _peaks(frames["resources"])
     times = _times(frames)
     validation = _validation(frames["quarters"])
+    final = {task: _final(row) for task, row in _last_rows(frames["weights"]).items()}
     seen = frames["batches"].select("task").unique().collect(engine="streaming")["task"].to_list()
     tasks = sorted({*seen, *models})
     for start in range(0, len(tasks), RUNS_AT_A_TIME):
@@ -41,7 +43,9 @@ def of_every_task(frames: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[int, dic
         curves = _curves(frames["batches"], chunk)
         for task in chunk:
             values = {
+                "final_val_ce": (None, _NO_WEIGHTS),
                 **validation.get(task, _all_missing(_VALIDATION, _NO_VALIDATION)),
+                **final.get(task, {}),
                 **fits(curves.get(task), models.get(task, {})),
                 **_last_values(curvature.get(task)),
                 **times.get(task, _all_missing(_TIMES, "no batch was recorded")),
@@ -77,10 +81,13 @@ def fits(curve: pl.DataFrame | None, windows: Row) -> dict[str, Value]:
     )
     full = loglog_slope(step, loss, window=(burnt.step, None)) if burnt.step is not None else None
     law = power_law(step, loss, from_step=burnt.step)
-    knee = two_segment_knee(epoch, loss)
     no_burn_in = f"no burn-in: {burnt.reason}"
-    at_burn_in = curve.filter(pl.col("step") == burnt.step)["epoch"]
-    burnt_epoch = None if burnt.step is None else float(at_burn_in.item(0))
+    knee: Value = (None, no_burn_in)
+    if burnt.step is not None:
+        rest = step >= burnt.step
+        bend = two_segment_knee(epoch[rest], loss[rest])
+        knee = (bend.value, bend.reason)
+    burnt_epoch = None if burnt.step is None else float(epoch[step == burnt.step][0])
     return {
         "alpha_early": (None, early) if isinstance(early, str) else (early.value, early.reason),
         "alpha_early_effective_n": (None, early)
@@ -88,11 +95,13 @@ def fits(curve: pl.DataFrame | None, windows: Row) -> dict[str, Value]:
         else (early.effective_n, early.reason),
         "alpha_full": (None, no_burn_in) if full is None else (full.value, full.reason),
         "r_squared": (law.r_squared, law.reason),
+        "r_squared_raw": _with_reason(law.r_squared_raw, law.reason or "the loss never varies"),
         "r_squared_holdout": _with_reason(
             law.r_squared_holdout, law.reason or "too little of the curve to hold a part out"
         ),
         "r_squared_effective_n": (law.effective_n, law.reason),
-        "knee_epoch": (knee.value, knee.reason),
+        "r_squared_bins": (law.bins, law.reason),
+        "knee_epoch": knee,
         "burn_in_epoch": (burnt_epoch, burnt.reason),
         "burn_in_loss": (burnt.loss, burnt.reason),
     }
@@ -100,7 +109,8 @@ def fits(curve: pl.DataFrame | None, windows: Row) -> dict[str, Value]:
 
 _FITS = (
     *("alpha_early", "alpha_early_effective_n", "alpha_full"),
-    *("r_squared", "r_squared_holdout", "r_squared_effective_n"),
+    *("r_squared", "r_squared_raw", "r_squared_holdout"),
+    *("r_squared_effective_n", "r_squared_bins"),
     *("knee_epoch", "burn_in_epoch", "burn_in_loss"),
 )
 _VALIDATION = ("best_val_ce", "best_val_epoch", "final_val_accuracy")
@@ -131,6 +141,15 @@ def _validation(quarters: pl.LazyFrame) -> dict[int, dict[str, Value]]:
     }
     for task, loss, epoch in lowest.iter_rows():
         found[task] |= {"best_val_ce": (loss, None), "best_val_epoch": (epoch, None)}
+    return found
+
+
+def _final(row: Row) -> dict[str, Value]:
+    """Return what the final weights reach on all validation images; no accuracy where none is."""
+    ce, reason = row["loss_val_all_nats"], row["loss_val_all_nats_reason"]
+    found: dict[str, Value] = {"final_val_ce": _with_reason(ce, reason or "it was not recorded")}
+    if row["acc_val_all"] is not None:
+        found["final_val_accuracy"] = (row["acc_val_all"], None)
     return found
 
 

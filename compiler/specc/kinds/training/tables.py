@@ -32,6 +32,7 @@ _WITH_REASONS = {
     "curvature": ("lambda_max", "lambda_residual", "hutchinson_trace", "hutchinson_error"),
     "noise": ("psd_tail", "gradient_variance", "residual_power"),
     "resources": ("gpu_memory_allocated_bytes", "gpu_memory_reserved_bytes", "rss_peak_bytes"),
+    "weights": ("loss_val_all_nats", "acc_val_all"),
 }
 """Values that may be null, with `<name>_reason` beside them."""
 _CURVATURE = ("lambda_iterations", "lambda_tolerance", "hutchinson_probes", "subsample")
@@ -40,7 +41,7 @@ _NOISE = ("window_losses", "gradient_batches", "gradient_batch_size")
 _WINDOWS = ("alpha_early_from_epoch", "alpha_early_to_epoch", "burn_in_ce", "smoothing_steps")
 _MODEL = (
     *("parameters", "architecture", "dtype", "device", "classes"),
-    *("train_samples", "val_samples"),
+    *("train_samples", "val_samples", "quarter_samples", "steps_per_epoch"),
 )
 _EPOCH = ("train_s", "callbacks_s", "seconds")
 
@@ -48,10 +49,14 @@ _EPOCH = ("train_s", "callbacks_s", "seconds")
 def record_columns() -> Mapping[str, Any]:
     """Return the polars type of every field a record of this kind may carry."""
     reasons = [f"{name}_reason" for names in _WITH_REASONS.values() for name in names]
-    texts = ("architecture", "dtype", "device", "callback", "message", "checkpoint", "reason")
+    texts = (
+        *("architecture", "dtype", "device", "callback", "message", "checkpoint", "reason"),
+        "sha256",
+    )
     whole = (
-        *("step", "step_ns", "callbacks_ns", "parameters", "classes"),
-        *("train_samples", "val_samples", "lambda_iterations", "hutchinson_probes", "subsample"),
+        *("step", "step_ns", "callbacks_ns", "parameters", "classes", "times"),
+        *("train_samples", "val_samples", "quarter_samples", "steps_per_epoch"),
+        *("lambda_iterations", "hutchinson_probes", "subsample"),
         *_WITH_REASONS["resources"],
         *_SLOPE,
         *_NOISE,
@@ -60,7 +65,7 @@ def record_columns() -> Mapping[str, Any]:
         *("epoch", "loss_train_nats", "loss_train_bits", "acc_train", "lr", "wd"),
         *(
             name
-            for key in ("quarters", "slopes", "curvature", "noise")
+            for key in ("quarters", "slopes", "curvature", "noise", "weights")
             for name in _WITH_REASONS[key]
         ),
         "lambda_tolerance",
@@ -81,7 +86,10 @@ def bulk_columns() -> Mapping[str, Sequence[str]]:
 
 def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
     """Return `batches`, `quarters`, `slopes`, `curvature`, `noise`, `epochs`, `warnings`,
-    `resumes`, `resources` and `models`.
+    `resumes`, `resources`, `models`, `weights` and `starts` (of attempts, with their neighbours).
+
+    `slopes` is what the run said of itself while it went on, over all steps from the first; the
+    slopes of the report are taken anew of `batches`, over their windows.
     """
     keys = ["task", "attempt", "t_ns"]
 
@@ -99,10 +107,12 @@ def frames(records: pl.LazyFrame) -> dict[str, pl.LazyFrame]:
         "curvature": of("curvature", "step", "epoch", *reasoned("curvature"), *_CURVATURE),
         "noise": of("noise", "step", "epoch", *reasoned("noise"), *_NOISE),
         "epochs": of("epoch", "epoch", "step", *_EPOCH),
-        "warnings": of("warning", "step", "callback", "message"),
+        "warnings": of("warning", "step", "callback", "message", "times"),
         "resumes": of("resume", "epoch", "step", "checkpoint", "reason"),
-        "resources": of("resources", *reasoned("resources")),
+        "resources": of("resources", "step", "epoch", *reasoned("resources")),
+        "weights": of("weights", "epoch", "sha256", *reasoned("weights")),
         "models": of("model", *_MODEL, *_WINDOWS),
+        "starts": of("attempt", "epoch_ns", "slot", "neighbours"),
     }
 
 
@@ -139,10 +149,11 @@ def details(
     frames: Mapping[str, pl.LazyFrame],
     analysis: Mapping[str, Json],
 ) -> dict[str, dict[str, Json]]:
-    """Return the model, the data, and how many warnings and resumes each cell had."""
+    """Return model and data of each cell, its failed callbacks, resumes and neighbours."""
     del analysis
     models = {row["task"]: row for row in frames["models"].collect().iter_rows(named=True)}
-    warnings, resumes = (_counts(frames[name]) for name in ("warnings", "resumes"))
+    warnings, resumes = _failed_callbacks(frames["warnings"]), _counts(frames["resumes"])
+    beside = _neighbours(frames["starts"])
     found: dict[str, dict[str, Json]] = {}
     for cell in cells:
         tasks = members[cell["cell"]]
@@ -151,6 +162,7 @@ def details(
             **{name: None if model is None else model[name] for name in _MODEL},
             "warnings": sum(warnings.get(task, 0) for task in tasks) if tasks else None,
             "resumes": sum(resumes.get(task, 0) for task in tasks) if tasks else None,
+            "neighbours": max((beside[task] for task in tasks if task in beside), default=None),
         }
     return found
 
@@ -163,3 +175,17 @@ def result_cell(cell: Mapping[str, Json]) -> dict[str, Json]:
 
 def _counts(rows: pl.LazyFrame) -> dict[int, int]:
     return dict(rows.group_by("task").len().collect().iter_rows())
+
+
+def _failed_callbacks(rows: pl.LazyFrame) -> dict[int, int]:
+    """Return how often callbacks failed in each task, as far as rows tell: they get fewer."""
+    by_callback = rows.group_by("task", "callback").agg(
+        pl.max_horizontal(pl.col("times").max(), pl.len()).alias("times")
+    )
+    return dict(by_callback.group_by("task").agg(pl.col("times").sum()).collect().iter_rows())
+
+
+def _neighbours(rows: pl.LazyFrame) -> dict[int, int]:
+    """Return how many other tasks ran at some time beside each."""
+    counts = rows.select("task", pl.col("neighbours").list.len().fill_null(0).alias("count"))
+    return dict(counts.group_by("task").agg(pl.col("count").max()).collect().iter_rows())
