@@ -139,6 +139,11 @@ def test_spread_is_shared_out_among_variants_configurations_and_seeds() -> None:
     assert found["seed_sd"] == pytest.approx((6 / 3) ** 0.5)
 
 
+def test_seeds_of_one_configuration_share_out_no_variance() -> None:
+    found = hypotheses.spread(runs([("a1", -1.0, 1.0, 0.99), ("a1", -1.0, 3.0, 0.99)]))
+    assert found["reason"] == "all runs with a value are of one configuration"
+
+
 def test_the_first_page_answers_both_hypotheses(out: Path) -> None:
     page = json.loads((out / "report.json").read_text())["one_page"]
     assert page["h1_power_law"]["text"].startswith("100 % of runs (16 of 16)")
@@ -194,7 +199,8 @@ def an_acceptance(**changes: Any) -> dict[str, str | None]:
         "cells": [
             {
                 "cell": "c0001", "axes": {"variant": "base"}, "condition_id": "x",
-                "repetitions": {"completed": 2, "failed": 0}, "details": {"neighbours": 1},
+                "repetitions": {"expected": 2, "completed": 2, "failed": 0},
+                "details": {"neighbours": 1},
                 "metrics": {
                     "duration_min": {"run_values": [minutes]},
                     "gpu_memory_bytes": {"run_values": [memory]},

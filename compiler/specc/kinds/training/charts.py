@@ -155,13 +155,16 @@ def _spread(summary: Mapping[str, Json]) -> Chart:
     spread = (summary.get("across") or {}).get("spread") or {}
     known = {metric: one for metric, one in spread.items() if one["reason"] is None}
     if not known:
-        return _empty(name, subject, _why(summary, "no metric varies over two runs"))
+        return _empty(
+            name, subject, _why(summary, "no metric varies over runs of several configurations")
+        )
     rows = [
         {"metric": metric, "part": words, "order": at, "share": one[f"{part}_pct"]}
         for metric, one in known.items()
         for at, (part, words) in enumerate(_PARTS.items())
     ]
     first, one = next(iter(known.items()))
+    between = f"{number(one['variants_pct'])} % between variants, "
     chart = (
         alt.Chart(alt.NamedData("rows"))
         .mark_bar()
@@ -178,7 +181,7 @@ def _spread(summary: Mapping[str, Json]) -> Chart:
     return Chart(
         name=name,
         subject=subject,
-        title=f"Variance of {first}: {number(one['variants_pct'])} % between variants, "
+        title=f"Variance of {first}: {between * (len(one['variant_means']) > 1)}"
         f"{number(one['seeds_pct'])} % between seeds",
         chart=chart,
         rows=rows,
@@ -216,11 +219,15 @@ def _slope_against_loss(summary: Mapping[str, Json]) -> Chart:
         )
     )
     found = (summary["across"] or {})["hypotheses"]["early_slope"]["spearman"]
-    rho = number(found["value"])
+    known = f"{len(rows)} run{'s' * (len(rows) != 1)}"
+    rho = found["value"]
+    title = f"Early slope and best loss of {known}: {found['reason']}"
+    if rho is not None:
+        title = f"Early slope and best loss: rho = {number(rho)} over {known} (Spearman)"
     return Chart(
         name=name,
         subject=subject,
-        title=f"Early slope and best loss: rho = {rho} over {len(rows)} runs (Spearman)",
+        title=title,
         chart=chart,
         rows=rows,
         caption="Each point is one run.",
@@ -255,7 +262,7 @@ def _heat_map(summary: Mapping[str, Json]) -> Chart:
     cells = base.mark_rect().encode(
         color=alt.Color(f"{LOSS}:Q", title="best validation loss [nats]")
         .scale(type="log", scheme="blues")
-        .legend(format="~g")
+        .legend(format=".3~g")
     )
     words = base.mark_text(fontSize=11).encode(
         text="text:N",

@@ -77,6 +77,8 @@ def spread(runs: Sequence[Run], metric: str = LOSS) -> dict[str, Json]:
     mean = sum(value for _, value in known) / len(known)
     variants = _means((run.variant, value) for run, value in known)
     configurations = _means((run.configuration, value) for run, value in known)
+    if len(configurations) < 2:
+        return {"metric": metric, "reason": "all runs with a value are of one configuration"}
     total = sum((value - mean) ** 2 for _, value in known)
     if total == 0:
         return {"metric": metric, "reason": "all runs have one value"}

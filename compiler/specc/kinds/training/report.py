@@ -110,12 +110,14 @@ def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
     if found["reason"] is not None:
         return
     means = ", ".join(f"{name} {number(mean)}" for name, mean in found["variant_means"].items())
+    several = len(found["variant_means"]) > 1
+    whose = "their " * several
+    variants = f"{number(found['variants_pct'])} % lies between variants, " * several
     deviation = "" if found["seed_sd"] is None else f" (sd {number(found['seed_sd'])} nats)"
     yield Finding(
         title="Seeds against variants",
         text=f"Of the variance of {found['metric']} over {found['runs']} runs, "
-        f"{number(found['variants_pct'])} % lies between variants, "
-        f"{number(found['configurations_pct'])} % between their configurations and "
+        f"{variants}{number(found['configurations_pct'])} % between {whose}configurations and "
         f"{number(found['seeds_pct'])} % between seeds{deviation}. Means [nats]: {means}.",
         cells=all_cells(summary),
     )
