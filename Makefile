@@ -13,7 +13,7 @@ OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.
 BOUNDS := latency_pass or metadata
 
-.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench scale calibrate soak sweep docs dev-lock clean help
+.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench scale calibrate soak sweep sweep-page docs dev-lock clean help
 
 help:
 	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench       measure specc itself and write docs/benchmarks.md"
 	@echo "make scale       collate a study of a hundred million rows beside duckdb; ROWS=1e7 for fewer"
 	@echo "make sweep       train all 216 points of the smoke sweep on a Slurm, kill workers on the way, rerun, export"
+	@echo "make sweep-page  collate, export and describe once more what it has run"
 	@echo "make calibrate   simulate the error rates of the statistics and write docs/calibration.md"
 	@echo "make soak        kill processes and nodes of runs on a Slurm, 300 times (minutes)"
 	@echo "make docs        regenerate the reference pages"
@@ -119,7 +120,11 @@ soak: $(VENV)/.dev
 
 # Minutes: a form of 24 tasks is part of every test run.
 sweep: $(VENV)/.dev
-	SWEEP_TASKS=216 SWEEP_OUT=$(abspath $(OUT))/sweep $(BIN)/python -m pytest -q -s tests/cluster/test_sweep.py
+	$(BIN)/python tests/cluster/train_sweep.py $(OUT)/sweep
+
+# what `make sweep` has run, collated, exported and told of anew
+sweep-page: $(VENV)/.dev
+	$(BIN)/python tests/cluster/train_sweep.py $(OUT)/sweep --page-only
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m specc.handbook.reference
