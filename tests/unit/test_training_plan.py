@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from studies import a_study, tasks
+from studies import HEAD as SPEC_HEAD
+from studies import TASK, a_study, tasks
 
 from specc.describe import plan_text
 from specc.kinds.training import plan as room
@@ -55,6 +56,39 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
     assert "E622" in [problem.code for problem in found]
 
 
+def test_another_number_of_classes_than_the_format_has_is_refused() -> None:
+    other = "settings: {data: {file: 'input:d', format: cifar10-binary, classes: 100}}\n"
+    (found,) = [one for one in problems(other) if one.code == "E624"]
+    assert found.message == "files of the format cifar10-binary have 10 classes, not 100"
+    assert (found.path, found.hint) == (
+        "settings.data.classes", "leave settings.data.classes out, or make it 10",
+    )  # fmt: skip
+    assert found.mark is not None
+    # other files than MNIST's come in its format
+    letters = other.replace("cifar10-binary", "idx").replace("100", "26")
+    assert "E624" not in [one.code for one in problems(letters)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ("windows: {alpha_early: [15, 5]}", "write the smaller first: [5, 15]"),
+        ("windows: {alpha_early: [5, 5]}", "end the window after it begins"),
+        ("augmentation: {crop_scale: [1.0, 0.5]}", "write the smaller first: [0.5, 1.0]"),
+    ],
+)
+def test_a_range_that_runs_backwards_is_refused(settings: str, hint: str) -> None:
+    (found,) = [one for one in problems(_settings(settings)) if one.code == "E625"]
+    assert (found.hint, found.mark is not None) == (hint, True)
+
+
+def test_an_axis_with_a_rate_of_zero_is_refused_where_it_stands() -> None:
+    axis = "matrix: {axes: {lr: [0.1, 0]}}\n"
+    (found,) = problems(_settings("lr: '${lr}'") + axis)
+    assert (found.code, found.path) == ("E217", "matrix.axes.lr")
+    assert "lr=0 does not fit settings.lr: 0 must be greater than 0" in found.message
+
+
 def test_a_cadence_longer_than_the_run_is_a_warning() -> None:
     short = "epochs: 4, warmup_epochs: 1, windows: {alpha_early: [1, 4]}"
     assert codes(f"{short}, cadences: {{noise_epochs: 5}}") == ["W621"]
@@ -91,6 +125,36 @@ def test_a_seed_given_twice_is_refused() -> None:
     twice = "matrix: {axes: {seed: [0, 1, 1]}}\n"
     (found,) = problems(_settings("seed: '${seed}'") + twice)
     assert (found.code, found.message) == ("E107", "1 stands in the list twice")
+
+
+@pytest.mark.parametrize(
+    ("settings", "matrix", "code", "place"),
+    [
+        ("batch_size: 60000", "", "E622", "settings.batch_size"),
+        ("lr: 0", "", "E106", "settings.lr"),
+        ("lr: -1", "", "E106", "settings.lr"),
+        ("epochs: 0", "", "E106", "settings.epochs"),
+        ("seed: '${seed}'", "axes: {seed: [0, 0]}", "E107", "matrix.axes.seed[1]"),
+        (
+            "epochs: 50",
+            "points: {variant: {odd: {settings.widht: 1}}}",
+            "E101",
+            "matrix.points.variant.odd.settings.widht",
+        ),
+        ("cadences: {noise_epochs: 51}", "", "W621", "settings.cadences.noise_epochs"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line_and_what_to_do(
+    settings: str, matrix: str, code: str, place: str
+) -> None:
+    text = _settings(settings) + (f"matrix: {{{matrix}}}\n" if matrix else "")
+    (found,) = [one for one in problems(text) if one.code == code]
+    assert found.path == place
+    assert found.mark is not None
+    lines = f"{SPEC_HEAD}{TASK}{HEAD}{text}".splitlines()
+    last = place.split(".")[-1].partition("[")[0]
+    assert last in lines[found.mark.line - 1]
+    assert found.hint
 
 
 def test_seeds_are_part_of_what_a_task_is() -> None:

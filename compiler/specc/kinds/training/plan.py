@@ -22,6 +22,14 @@ RUNTIME_ROOMS = ("kinds/training", "ml", "sensors")
 
 IMAGES = {"cifar10-binary": 50_000, "cifar10-python": 50_000, "idx": 60_000, "digits-csv": 1_797}
 """Images to train on in the usual files of each format, before any are set aside."""
+CLASSES = {"cifar10-binary": 10, "cifar10-python": 10, "digits-csv": 10}
+"""Of formats that hold nothing else."""
+
+_RANGES = (
+    ("windows", "alpha_early"),
+    ("augmentation", "crop_scale"),
+    ("augmentation", "crop_ratio"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ def _contradictions(spec: Spec, variant: _Variant) -> Iterator[Problem]:
     yield from _check_data(spec, variant)
     yield from _check_optimizer(spec, variant)
     yield from _check_lengths(spec, variant)
+    yield from _check_ranges(spec, variant)
 
 
 def _check_data(spec: Spec, variant: _Variant) -> Iterator[Problem]:
@@ -78,6 +87,14 @@ def _check_data(spec: Spec, variant: _Variant) -> Iterator[Problem]:
             "the digits have no test part, and none is set aside",
             **_at(spec, variant, "data", "format"),
             hint="say which share is validated on: settings.data.validation_fraction: 0.2",
+        )
+    held, asked = CLASSES.get(data.get("format", "")), data.get("classes")
+    if held is not None and _is_number(asked) and asked != held:
+        yield error(
+            "E624",
+            f"files of the format {data['format']} have {held} classes, not {asked}",
+            **_at(spec, variant, "data", "classes"),
+            hint=f"leave settings.data.classes out, or make it {held}",
         )
     images, batch = train_images(variant.settings), variant.settings.get("batch_size")
     if images is not None and _is_number(batch) and batch > images:
@@ -137,6 +154,24 @@ def _check_lengths(spec: Spec, variant: _Variant) -> Iterator[Problem]:
                 f"{name}: every {each} {unit}, but the run has only {most:g} {unit}",
                 **_at(spec, variant, "cadences", name),
                 hint="nothing of it will be recorded; shorten it, or null says that none is wanted",
+            )
+
+
+def _check_ranges(spec: Spec, variant: _Variant) -> Iterator[Problem]:
+    """Yield pairs of which the first must not be the larger; a window must not be a moment."""
+    for *block, name in _RANGES:
+        low_high = settled(variant.settings.get(block[0])).get(name)
+        if not isinstance(low_high, list) or not all(map(_is_number, low_high)):
+            continue
+        low, high = low_high
+        if low > high or (low == high and name == "alpha_early"):
+            yield error(
+                "E625",
+                f"{name} goes from {low} to {high}: nothing lies in between",
+                **_at(spec, variant, *block, name),
+                hint=f"write the smaller first: [{min(low, high)}, {max(low, high)}]"
+                if low > high
+                else "end the window after it begins",
             )
 
 
