@@ -1,15 +1,18 @@
-"""Training's callbacks on a real GPU: the CPU's curvature, memory given back, rows complete."""
+"""Training on a real GPU: the CPU's curvature, memory given back, rows complete, bits repeated."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
 sys.path.append(str(Path(__file__).parents[1] / "node"))
-from training_parts import digits, settings
+from kind_attempts import Ran, run_attempt
+from training_parts import MODULE, digits, idx, settings
 
+from specc_runtime.kinds.training import checkpoints
 from specc_runtime.kinds.training.callbacks import table
 from specc_runtime.kinds.training.loop import Trainer
 from specc_runtime.ml import cnn, image_data
@@ -79,25 +82,24 @@ def test_a_chunk_takes_less_memory() -> None:
     assert peaks[1] < 0.5 * peaks[0]
 
 
+Rows = list[dict[str, Any]]
+RESNET = {"architecture": "resnet18", "width": 8}
+
+
+def a_trainer(folder: Path, **changes: Any) -> tuple[Trainer, Rows]:
+    chosen = settings(**{"device": "cuda", "channels_last": True, "model": RESNET, **changes})
+    device, path = torch.device("cuda", 0), folder / "digits.csv.gz"
+    data = image_data.load(digits(path), chosen["data"], device, channels_last=True)
+    rows: Rows = []
+
+    def record(type: str, /, **fields: Any) -> None:
+        rows.append({"type": type, **fields})
+
+    return Trainer(chosen, data, device, table.build(chosen), record), rows
+
+
 def test_all_rows_are_written_under_mixed_precision(tmp_path: Path) -> None:
-    chosen = settings(
-        device="cuda",
-        precision="float16",
-        channels_last=True,
-        model={"architecture": "resnet18", "width": 8},
-    )
-    device = torch.device("cuda", 0)
-    data = image_data.load(
-        digits(tmp_path / "digits.csv.gz"), chosen["data"], device, channels_last=True
-    )
-    rows: list[dict[str, object]] = []
-    trainer = Trainer(
-        chosen,
-        data,
-        device,
-        table.build(chosen),
-        lambda type, /, **fields: rows.append({"type": type, **fields}),
-    )
+    trainer, rows = a_trainer(tmp_path, precision="float16")
     for number in range(3):
         trainer.epoch(number)
     kinds = [row["type"] for row in rows]
@@ -113,3 +115,93 @@ def test_all_rows_are_written_under_mixed_precision(tmp_path: Path) -> None:
     }
     last = [row for row in rows if row["type"] == "resources"][-1]
     assert 0 < last["gpu_memory_allocated_bytes"] <= last["gpu_memory_reserved_bytes"]
+
+
+def test_a_run_gone_on_with_has_its_losses_scale_and_momenta_on_the_gpu(tmp_path: Path) -> None:
+    first, _ = a_trainer(tmp_path, precision="float16", optimizer="adamw", lr=0.003)
+    first.epoch(0)
+    saved = checkpoints.Checkpoint(1, 7, [], first.plain(), first.saved())
+    checkpoints.write(tmp_path, "task", saved)
+    found, _ = checkpoints.newest(tmp_path, "task", until=1)
+    assert found is not None
+    second, rows = a_trainer(tmp_path, precision="float16", optimizer="adamw", lr=0.003)
+    second.restore(found)
+    for number in (1, 2):
+        second.epoch(number)
+    # the window of the noise row reaches over the checkpoint
+    (noise,) = [row for row in rows if row["type"] == "noise"]
+    assert noise["window_losses"] == 14
+    assert [row for row in rows if row["type"] == "warning"] == []
+    assert second.scaler.get_scale() == found.plain["scaler"]["scale"]
+    for parameter in second.model.parameters():
+        kept = second.optimizer.state[parameter]["exp_avg"]
+        assert (kept.device, kept.stride()) == (parameter.device, parameter.stride())
+
+
+def an_attempt(folder: Path, **changes: Any) -> Ran:
+    folder.mkdir()
+    block = {"file": "input:images", "format": "idx", "validation_fraction": None}
+    chosen = settings(device="cuda", data=block, **changes)
+    inputs = {"images": idx(folder / "images", rows=120)}
+    ran = run_attempt(folder, MODULE, chosen, inputs=inputs, gpu="0", timeout_s=500)
+    assert ran.outcome["what"] == "done", ran.outcome
+    assert ran.of("warning") == []
+    return ran
+
+
+@pytest.mark.parametrize("model", [{}, RESNET], ids=["small_cnn", "resnet18"])
+def test_deterministic_gives_the_same_bits_again(model: dict[str, Any], tmp_path: Path) -> None:
+    # 6x6 activations, pooled to 4x4: the windows overlap
+    pair = [
+        an_attempt(tmp_path / name, deterministic=True, model=model, precision="bfloat16")
+        for name in ("one", "two")
+    ]
+    losses = [[row["loss_train_nats"] for row in ran.of("batch")] for ran in pair]
+    assert losses[0] == losses[1]
+    assert pair[0].of("weights")[0]["sha256"] == pair[1].of("weights")[0]["sha256"]
+
+
+def test_a_compiled_model_is_trained_and_its_curvature_taken(tmp_path: Path) -> None:
+    compiled = an_attempt(tmp_path / "compiled", compile=True, epochs=1)
+    plain = an_attempt(tmp_path / "plain", epochs=1)
+    (found,), (expected,) = compiled.of("curvature"), plain.of("curvature")
+    assert found["lambda_max"] == pytest.approx(expected["lambda_max"], rel=0.05)
+    first, other = compiled.of("batch")[0], plain.of("batch")[0]
+    assert first["loss_train_nats"] == pytest.approx(other["loss_train_nats"], rel=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_curvature_is_of_float32_whatever_the_training_computes_in(
+    precision: str, tmp_path: Path
+) -> None:
+    rows = {}
+    for name in ("float32", precision):
+        trainer, found = a_trainer(
+            tmp_path,
+            precision=name,
+            lr=1e-12,
+            model={**RESNET, "norm": False},
+            cadences={"curvature_steps": 1},
+        )
+        trainer.epoch(0)
+        rows[name] = next(row for row in found if row["type"] == "curvature")
+    # the weights hardly moved, but a product in half precision would be off in the third digit
+    value = rows["float32"]["lambda_max"]
+    assert rows[precision]["lambda_max"] == pytest.approx(value, rel=1e-3)
+
+
+def test_no_step_waits_for_the_gpu(tmp_path: Path) -> None:
+    # in float32: the scaler of float16 reads at each step whether the gradient overflowed
+    trainer, _ = a_trainer(tmp_path, cadences={"flush_steps": 1000}, grad_clip_norm=1.0)
+    trainer.callbacks[:] = [one for one in trainer.callbacks if one.name == "batches"]
+    trainer.epoch(0)
+    batches = trainer.images.epoch(
+        1, batch_size=16, seed=0, augment=trainer.settings["augmentation"]
+    )
+    images, labels = next(batches)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer._step(7, lambda: (images, labels))
+        next(batches)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -5,7 +5,7 @@ gradient once more (double backward). The training is not touched (read_only.py)
 
 Cost: one product is about a forward and two backward passes over the samples; with `chunk` below
 the number of samples another forward and backward pass, for less memory: the graph of a second
-derivative holds about three times the activations of a training step, per sample of one chunk.
+derivative holds about twice the activations of a training step, per sample of one chunk.
 """
 
 from __future__ import annotations
