@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
+from training_records import a_sweep
 
 from specc.exporting.csv_text import every_digit, six_decimals
+from specc.exporting.pipeline import export
 from specc.kinds.training.exports import COLUMNS
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "loss-slope-sweep.ipynb"
@@ -98,6 +100,15 @@ def test_the_notebook_judges_both_hypotheses(tmp_path: Path, monkeypatch) -> Non
     assert first["rho"] == pytest.approx(rho, abs=1e-9)
     assert first["low"] < rho < first["high"]
     assert found["h2"].height == 2 * (1 + len(VARIANTS))
+
+
+def test_it_reads_what_specc_exports(tmp_path: Path, monkeypatch) -> None:
+    export([a_sweep(tmp_path).path], tmp_path / "exported", ["dataset"])
+    found = executed(tmp_path / "exported", monkeypatch)
+    assert (found["h1"].hits, found["h1"].trials) == (16, 16)
+    first = found["h2"].row(0, named=True)
+    assert (first["n"], first["configurations"]) == (16, 8)
+    assert first["rho"] > 0.9
 
 
 def test_it_expects_the_columns_that_are_exported(tmp_path: Path, monkeypatch) -> None:

@@ -109,8 +109,10 @@ def _complete(summary: Mapping[str, Json]) -> Decision:
 
 def _with_fits(cell: Mapping[str, Json]) -> int:
     """Return how many completed runs of a point have R² and both slopes."""
-    names = (hypotheses.FIT, hypotheses.SLOPE, hypotheses.FULL)
-    found = [set(cell["metrics"].get(name, {}).get("run_repetitions") or ()) for name in names]
+    found = [
+        set(cell["metrics"].get(name, {}).get("run_repetitions") or ())
+        for name in hypotheses.NEEDED
+    ]
     return len(set.intersection(*found))
 
 

@@ -21,6 +21,8 @@ FIT, RAW, HELD_OUT = "r_squared", "r_squared_raw", "r_squared_holdout"
 BINS, WORTH = "r_squared_bins", "r_squared_effective_n"
 METRICS = (SLOPE, FULL, LOSS, FIT, RAW, HELD_OUT, BINS, WORTH)
 """What the hypotheses are judged by."""
+NEEDED = (FIT, SLOPE, FULL)
+"""What every run of a full sweep has."""
 SPREAD = (LOSS, SLOPE, FULL, FIT)
 """Whose variance is shared out."""
 

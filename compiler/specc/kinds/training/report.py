@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from specc.kinds import rankings
@@ -10,7 +11,7 @@ from specc.kinds.sentences import number
 from specc.kinds.training import acceptance
 from specc.kinds.training.charts import charts
 from specc.kinds.training.decisions import all_cells, decisions, early_slope, power_law
-from specc.kinds.training.hypotheses import LOSS
+from specc.kinds.training.hypotheses import LOSS, NEEDED
 from specc.model import Json
 
 __all__ = ["charts", "decisions", "figures", "findings", "methodology"]
@@ -30,6 +31,7 @@ def findings(summary: Mapping[str, Json]) -> tuple[Finding, ...]:
     ranked = (rankings.best_and_worst(summary, by_name[name]) for name in _RANKED)
     return (
         *(_told(one) for one in (power_law(summary), early_slope(summary)) if one.text),
+        *_gaps(summary),
         *_spread(summary),
         *(one for one in ranked if one is not None),
         *_resources(summary),
@@ -101,6 +103,30 @@ def _told(decision: Decision) -> Finding:
         text=f"{decision.text}{interval}. {decision.why}",
         cells=decision.cells,
     )
+
+
+def _gaps(summary: Mapping[str, Json]) -> Iterator[Finding]:
+    """Yield which completed runs lack R² or a slope, and why: they are no part of a full sweep."""
+    lacking: dict[str, Counter[str]] = {}
+    cells = []
+    for cell in summary["cells"]:
+        done = cell["repetitions"]["completed"]
+        for name in NEEDED:
+            value = cell["metrics"].get(name)
+            count = done - (value["n"] if value else 0)
+            if count and value is not None:
+                lacking.setdefault(name, Counter())[str(value["reason"])] += count
+                cells.append(cell["cell"])
+    if lacking:
+        told = "; ".join(
+            f"{name} {found.total()} ({', '.join(reason for reason, _ in found.most_common(2))})"
+            for name, found in lacking.items()
+        )
+        yield Finding(
+            title="Completed runs without R² or a slope",
+            text=f"{told}. Correlations leave them out, and the power law counts them as misses.",
+            cells=tuple(dict.fromkeys(cells)),
+        )
 
 
 def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
