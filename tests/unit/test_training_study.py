@@ -230,6 +230,8 @@ def test_a_variant_within_all_limits_is_accepted() -> None:
         ("longest run", {"minutes": 30.0}),
         ("GPU utilisation", {"used": {"gpu_util_pct": 80.0}}),
         ("GPU memory", {"memory": 25 * GIB}),
+        # what was sampled of the whole GPU counts as well
+        ("GPU memory", {"used": {"gpu_memory_bytes": 49 * GIB}}),
         ("out of memory", {"failures": [{"category": "oom_gpu", "axes": {"variant": "base"}}]}),
     ],
 )

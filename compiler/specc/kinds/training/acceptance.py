@@ -8,7 +8,7 @@ Beside them stands how many tasks ran at the same time, which is no limit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from specc.kinds.sentences import number, quantity
@@ -93,7 +93,7 @@ def _checks(
 
 def _neighbours(cells: Sequence[Mapping[str, Json]]) -> Check:
     counts = [cell["details"].get("neighbours") for cell in cells]
-    most = max((count for count in counts if count is not None), default=None)
+    most = _most(counts)
     if most is None:
         return Check("other tasks", "not known: no run was completed", None)
     text = f"up to {most} at the same time as a run" if most else "none at the same time as a run"
@@ -113,18 +113,27 @@ def _utilisation(shapes: Sequence[Mapping[str, Json]]) -> Check:
 
 
 def _memory(cells: Sequence[Mapping[str, Json]], shapes: Sequence[Mapping[str, Json]]) -> Check:
-    """Hold the peak of one run, times the runs on one GPU, against the GPU's memory."""
+    """Hold the larger view of a GPU's peak against its memory.
+
+    One is torch's peak of a run times the runs on one GPU, the other what was sampled of a GPU as
+    a whole, contexts of CUDA and all other programs included.
+    """
     own = _largest(cells, "gpu_memory_bytes")
+    seen = _most(row["used"].get("gpu_memory_bytes") for row in shapes)
     sizes = [row["used"]["gpu_total_bytes"] for row in shapes]
     whole = min((size for size in sizes if size is not None), default=None)
     asked = max((row["asked"]["gpus"] or 0 for row in shapes), default=0)
     beside = max(1, math.floor(1 / asked + 1e-9)) if 0 < asked < 1 else 1
-    if own is None:
+    told = [] if own is None else [f"{quantity(own, 'B')} a run, {beside} on one GPU"]
+    if seen is not None:
+        told.append(f"{quantity(seen, 'B')} sampled on one GPU")
+    peak = _most([None if own is None else own * beside, seen])
+    if peak is None:
         return Check("GPU memory", "not measured: no run has a peak of GPU memory", UNKNOWN)
-    text = f"{quantity(own, 'B')} a run, {beside} on one GPU"
+    text = ", ".join(told)
     if whole is None:
         return Check("GPU memory", f"{text}; the GPU's memory is not known", UNKNOWN)
-    fits = "MET" if own * beside <= whole else "NOT_MET"
+    fits = "MET" if peak <= whole else "NOT_MET"
     return Check("GPU memory", f"{text} of {quantity(whole, 'B')}", fits)
 
 
@@ -150,8 +159,11 @@ def _ended(cells: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
 
 
 def _largest(cells: Sequence[Mapping[str, Json]], metric: str) -> float | None:
-    values = [v for c in cells for v in (c["metrics"].get(metric) or {}).get("run_values") or ()]
-    return max(values, default=None)
+    return _most(v for c in cells for v in (c["metrics"].get(metric) or {}).get("run_values") or ())
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _variant(axes: Mapping[str, Json]) -> str:
