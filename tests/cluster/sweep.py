@@ -6,6 +6,7 @@ which `specc lock` fetches. What was run stays in the folder, and can be read ag
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -85,14 +86,13 @@ def train(
     folder.mkdir(parents=True)
     end = time.monotonic() + seconds
     bundles, took, load = [_compiled(folder, full=full)], list[float](), 0.0
-    rows = _lines(bundles[0] / "tasks.jsonl")
-    axes = {row["task_id"]: row["axes"] for row in rows if row.get("shard") is not None}
+    axes = _to_run(bundles[0])
     run = _Run(slurm, axes, say)
     while True:
         bundle, started = bundles[-1], time.monotonic()
         parent = {"SPECC_PARENT": str(bundles[-2])} if len(bundles) > 1 else {}
         (job,) = submitted(slurm, bundle, **parent)
-        say(f"job {job}: {len(_lines(bundle / 'tasks.jsonl'))} tasks in {bundle}")
+        say(f"job {job}: {len(_to_run(bundle))} tasks in {bundle}")
         if len(bundles) == 1:
             run.disturb(job, bundle, end)
         run.wait(job, bundle, end)
@@ -119,71 +119,89 @@ class _Run:
         self.slurm, self.axes, self.say = slurm, axes, say
         self.killed: dict[str, int] = {}
         self.completed: set[str] = set()
+        self._running: dict[str, int] = {}
+        self._checkpoints: Counter[str] = Counter()
+        self._read: dict[Path, int] = {}
         self._said = 0.0
 
     def disturb(self, job: str, bundle: Path, end: float) -> None:
         """Kill KILLS workers that have a checkpoint, evenly over the run."""
         while len(self.killed) < KILLS:
             due = len(self.axes) * (len(self.killed) + 1) // (KILLS + 2)
-            while not (self.look(bundle, job) >= due and self._killed_one(bundle)):
-                assert not self._ended(job), f"job {job} ended, only {self.killed} were killed"
-                assert time.monotonic() < end, f"job {job} is late: {states(self.slurm, job)}"
-                time.sleep(0.02)
+            self._until(lambda due=due: len(self.completed) >= due, 0.5, job, bundle, end)
+            self._until(lambda: self._killed_one(bundle), 0.02, job, bundle, end)
 
     def wait(self, job: str, bundle: Path, end: float) -> None:
         """Wait until a job has ended, however it did: failed tasks make it fail."""
-        while not self._ended(job):
-            assert time.monotonic() < end, f"job {job} is late: {states(self.slurm, job)}"
-            self.look(bundle, job)
-            time.sleep(0.5)
-        self.look(bundle, job)
-
-    def _ended(self, job: str) -> bool:
-        return all(one in ENDED for one in states(self.slurm, job).values())
-
-    def look(self, bundle: Path, job: str) -> int:
-        """Read the journals, say now and then how far it is, and return how many are done."""
-        self.completed.update(
-            one["task_id"] for one in events(bundle) if one["event"] == "task_completed"
-        )
-        if time.monotonic() > self._said + 15:
-            self._said = time.monotonic()
-            self.say(
-                f"job {job}: {len(self.completed)} of {len(self.axes)} done, "
-                f"{len(self.killed)} killed"
-            )
-        return len(self.completed)
+        self._until(lambda: self._ended(job), 1, job, bundle, end)
+        self._look(bundle)
 
     def only_poison_left(self) -> bool:
         left = [axes for task, axes in self.axes.items() if task not in self.completed]
         return left == [POISON]
 
+    def _until(
+        self, true: Callable[[], bool], pause_s: float, job: str, bundle: Path, end: float
+    ) -> None:
+        asked = time.monotonic()
+        self._look(bundle)
+        while not true():
+            if time.monotonic() > asked + 15:
+                asked = time.monotonic()
+                self.say(
+                    f"job {job}: {len(self.completed)} of {len(self.axes)} done, "
+                    f"{len(self.killed)} killed"
+                )
+                told = states(self.slurm, job)
+                assert asked < end, f"job {job} is late: {told}"
+                assert true() or not self._ended(job), f"job {job} has ended: {told}"
+            time.sleep(pause_s)
+            self._look(bundle)
+
+    def _ended(self, job: str) -> bool:
+        return all(one in ENDED for one in states(self.slurm, job).values())
+
+    def _look(self, bundle: Path) -> None:
+        """Read what journals have gained."""
+        for path in sorted(bundle.glob("results/r1/*/launch-*/events.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._read[path] = self._read.get(path, 0) + len(whole + newline)
+            for line in whole.splitlines():
+                self._take(json.loads(line))
+
+    def _take(self, event: Event) -> None:
+        task = event.get("task_id")
+        if event["event"] == "task_started":
+            self._running[task] = event["pid"]
+        elif event["event"] == "task_checkpoint":
+            self._checkpoints[task] += 1
+        elif event["event"] in ("task_completed", "task_failed"):
+            self._running.pop(task, None)
+            if event["event"] == "task_completed":
+                self.completed.add(task)
+
     def _killed_one(self, bundle: Path) -> bool:
-        """Kill a worker between its first and its last checkpoint, if there is one."""
-        running: dict[str, int] = {}
-        checkpoints: Counter[str] = Counter()
-        for event in events(bundle):
-            if event["event"] == "task_started":
-                running[event["task_id"]] = event["pid"]
-            elif event["event"] == "task_checkpoint":
-                checkpoints[event["task_id"]] += 1
-            elif event["event"] in ("task_completed", "task_failed"):
-                running.pop(event["task_id"], None)
+        """Kill a worker that has a checkpoint, if there is one; False if it ended before that."""
         chosen = [
             task
-            for task, pid in running.items()
-            if pid and checkpoints[task] and task not in self.killed and self.axes[task] != POISON
+            for task, pid in self._running.items()
+            if pid and self._checkpoints[task] and self.axes[task] != POISON
         ]
         for task in random.Random(len(self.killed)).sample(chosen, len(chosen)):
-            try:
-                os.kill(running[task], signal.SIGKILL)
-            except ProcessLookupError:
-                continue  # it ended by itself in the meantime
-            if wait_until(lambda task=task: how_ended(bundle, task) != "", 60) and (
-                how_ended(bundle, task) == "task_failed"
-            ):
-                self.killed[task] = checkpoints[task]
-                self.say(f"killed {task} after {checkpoints[task]} epochs: {self.axes[task]}")
+            had, pid = self._checkpoints[task], self._running[task]
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+            def ended(task: str = task) -> bool:
+                self._look(bundle)
+                return task not in self._running
+
+            assert wait_until(ended, 120), f"{task} was killed, and nobody says so"
+            if task not in self.completed:
+                self.killed[task] = had
+                self.say(f"killed {task} after {had} epochs: {self.axes[task]}")
                 return True
         return False
 
@@ -194,14 +212,10 @@ def events(bundle: Path) -> list[Event]:
     return [event for path in paths for event in _lines(path)]
 
 
-def how_ended(bundle: Path, task: str) -> str:
-    """Return the event of a task's last end; empty while there is none."""
-    ends = [
-        one["event"]
-        for one in events(bundle)
-        if one.get("task_id") == task and one["event"] in ("task_completed", "task_failed")
-    ]
-    return ends[-1] if ends else ""
+def _to_run(bundle: Path) -> dict[str, dict[str, Any]]:
+    """Return the axes of the tasks that a bundle runs, by id."""
+    rows = _lines(bundle / "tasks.jsonl")
+    return {row["task_id"]: row["axes"] for row in rows if row.get("shard") is not None}
 
 
 def _compiled(folder: Path, *, full: bool) -> Path:
