@@ -266,6 +266,12 @@ def test_a_checkpoint_of_another_task_is_refused(two):
     [
         (lambda at: (at / "epoch-0002.json").write_text("{"), "it can't be read ("),
         (lambda at: (at / "epoch-0002.json").write_text("{}"), "its JSON lacks a field"),
+        (
+            lambda at: (at / "epoch-0002.json").write_text(
+                (at / "epoch-0002.json").read_text().replace('"rows": 2', '"rows": 3')
+            ),
+            "its JSON doesn't match its own hash",
+        ),
         (lambda at: (at / "epoch-0002.safetensors").unlink(), "it can't be read ("),
     ],
 )

@@ -1,7 +1,7 @@
 """Checkpoints of a run in the task's state folder: tensors as safetensors, the rest as JSON.
 
-`epoch-0003.json` is written last and names the hash of `epoch-0003.safetensors`: without it there
-is no checkpoint. Nothing here can run code of a file.
+`epoch-0003.json` is written last and names the hash of `epoch-0003.safetensors`, and one of its own
+fields: without it there is no checkpoint. Nothing here can run code of a file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 _NAME = re.compile(r"epoch-(\d{4,})\.json")
-_FIELDS = ("task_id", "epoch", "step", "segments", "sha256", "plain")
+_FIELDS = ("task_id", "epoch", "step", "segments", "sha256", "plain", "own_sha256")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def write(folder: Path, task_id: str, checkpoint: Checkpoint) -> None:
         "sha256": hashlib.sha256(data).hexdigest(),
         "plain": checkpoint.plain,
     }
+    told["own_sha256"] = _own_sha256(told)
     _replace(folder / f"{checkpoint.name}.safetensors", data)
     _replace(folder / f"{checkpoint.name}.json", json.dumps(told).encode() + b"\n")
 
@@ -102,8 +103,10 @@ def _read(folder: Path, stem: str, task_id: str) -> Checkpoint:
         raise Unusable(f"it can't be read ({error})") from error
     if not isinstance(told, dict) or any(field not in told for field in _FIELDS):
         raise Unusable("its JSON lacks a field")
-    if told["task_id"] != task_id or _stem(told["epoch"]) != stem:
+    if told["task_id"] != task_id or told["epoch"] != int(stem.rpartition("-")[2]):
         raise Unusable(f"it is that of task {told['task_id']} after epoch {told['epoch']}")
+    if _own_sha256(told) != told["own_sha256"]:
+        raise Unusable("its JSON doesn't match its own hash")
     if hashlib.sha256(data).hexdigest() != told["sha256"]:
         raise Unusable("its tensors don't match their hash")
     try:
@@ -111,6 +114,12 @@ def _read(folder: Path, stem: str, task_id: str) -> Checkpoint:
     except SafetensorError as error:
         raise Unusable(f"its tensors can't be read ({error})") from error
     return Checkpoint(told["epoch"], told["step"], told["segments"], told["plain"], tensors)
+
+
+def _own_sha256(told: Mapping[str, Any]) -> str:
+    """Hash all fields but the hash itself: a wrong count of rows would go unseen otherwise."""
+    rest = {name: value for name, value in told.items() if name != "own_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def flatten(prefix: str, tensors: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
