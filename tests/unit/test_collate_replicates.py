@@ -68,5 +68,8 @@ def test_an_axis_that_changes_more_than_its_own_setting_stays_one(tmp_path: Path
     bundle = a_bundle(tmp_path, kind="training", points=two, repetitions=1)
     tasks, _, _ = settle(read([bundle.path]))
     assert [task.replicates for task in with_replicates(tasks, ["seed"])] == [("seed",)] * 2
+    # in whatever order they come
+    turned = with_replicates(tasks[::-1], ["seed"])
+    assert [(task.axes["seed"], task.repetition) for task in turned] == [(1, 1), (0, 0)]
     longer = (tasks[0], replace(tasks[1], settings={**tasks[1].settings, "epochs": 9}))
     assert with_replicates(longer, ["seed"]) == longer

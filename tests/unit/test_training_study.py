@@ -142,6 +142,8 @@ def test_spread_is_shared_out_among_variants_configurations_and_seeds() -> None:
 def test_seeds_of_one_configuration_share_out_no_variance() -> None:
     found = hypotheses.spread(runs([("a1", -1.0, 1.0, 0.99), ("a1", -1.0, 3.0, 0.99)]))
     assert found["reason"] == "all runs with a value are of one configuration"
+    found = hypotheses.spread(runs([("a1", -1.0, 1.0, 0.99), ("a2", -1.0, 3.0, 0.99)]))
+    assert found["reason"] == "no configuration has two runs with a value"
 
 
 def test_the_first_page_answers_both_hypotheses(out: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from specc.collate.values import TaskResult
+from specc.model import Json
 
 
 def with_replicates(tasks: tuple[TaskResult, ...], names: Sequence[str]) -> tuple[TaskResult, ...]:
@@ -35,10 +36,9 @@ def _only_repeats(tasks: Sequence[TaskResult], name: str) -> bool:
 
 
 def _renumbered(tasks: Sequence[TaskResult], name: str) -> tuple[TaskResult, ...]:
-    numbers: dict[str, int] = {}
-    for task in tasks:
-        if name in task.axes:
-            numbers.setdefault(repr(task.axes[name]), len(numbers))
+    values = {repr(task.axes[name]): task.axes[name] for task in tasks if name in task.axes}
+    # by value, because a rerun has its tasks in another order
+    numbers = {text: at for at, text in enumerate(sorted(values, key=lambda t: _size(values[t])))}
     return tuple(
         replace(
             task,
@@ -49,6 +49,12 @@ def _renumbered(tasks: Sequence[TaskResult], name: str) -> tuple[TaskResult, ...
         else task
         for task in tasks
     )
+
+
+def _size(value: Json) -> tuple[bool, float, str]:
+    """Return what sorts numbers by their size, and behind them texts by their letters."""
+    number = isinstance(value, int | float)
+    return not number, float(value) if number else 0.0, str(value)
 
 
 def _point(task: TaskResult, name: str) -> list[tuple[str, str]]:

@@ -155,9 +155,7 @@ def _spread(summary: Mapping[str, Json]) -> Chart:
     spread = (summary.get("across") or {}).get("spread") or {}
     known = {metric: one for metric, one in spread.items() if one["reason"] is None}
     if not known:
-        return _empty(
-            name, subject, _why(summary, "no metric varies over runs of several configurations")
-        )
+        return _empty(name, subject, _why(summary, "no two configurations, or none with two seeds"))
     rows = [
         {"metric": metric, "part": words, "order": at, "share": one[f"{part}_pct"]}
         for metric, one in known.items()

@@ -81,20 +81,21 @@ def spread(runs: Sequence[Run], metric: str = LOSS) -> dict[str, Json]:
     configurations = _means((run.configuration, value) for run, value in known)
     if len(configurations) < 2:
         return {"metric": metric, "reason": "all runs with a value are of one configuration"}
+    if len(configurations) == len(known):
+        return {"metric": metric, "reason": "no configuration has two runs with a value"}
     total = sum((value - mean) ** 2 for _, value in known)
     if total == 0:
         return {"metric": metric, "reason": "all runs have one value"}
     between = sum((variants[run.variant] - mean) ** 2 for run, _ in known)
     within = sum((configurations[r.configuration] - variants[r.variant]) ** 2 for r, _ in known)
     seeds = sum((value - configurations[run.configuration]) ** 2 for run, value in known)
-    freedom = len(known) - len(configurations)
     return {
         "metric": metric,
         "reason": None,
         "variants_pct": 100 * between / total,
         "configurations_pct": 100 * within / total,
         "seeds_pct": 100 * seeds / total,
-        "seed_sd": (seeds / freedom) ** 0.5 if freedom else None,
+        "seed_sd": (seeds / (len(known) - len(configurations))) ** 0.5,
         "variant_means": variants,
         "runs": len(known),
     }

@@ -139,12 +139,12 @@ def _spread(summary: Mapping[str, Json]) -> Iterator[Finding]:
     several = len(found["variant_means"]) > 1
     whose = "their " * several
     variants = f"{number(found['variants_pct'])} % lies between variants, " * several
-    deviation = "" if found["seed_sd"] is None else f" (sd {number(found['seed_sd'])} nats)"
     yield Finding(
         title="Seeds against variants",
         text=f"Of the variance of {found['metric']} over {found['runs']} runs, "
         f"{variants}{number(found['configurations_pct'])} % between {whose}configurations and "
-        f"{number(found['seeds_pct'])} % between seeds{deviation}. Means [nats]: {means}.",
+        f"{number(found['seeds_pct'])} % between seeds (sd {number(found['seed_sd'])} nats). "
+        f"Means [nats]: {means}.",
         cells=all_cells(summary),
     )
 
