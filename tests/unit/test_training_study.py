@@ -176,6 +176,10 @@ def test_every_plot_of_the_study_is_drawn(out: Path) -> None:
         "loss_train", "loss_val", "lambda_max", "slope_against_loss", "best_loss_by_lr_and_wd",
         "power_law_fits", "seeds_against_variants",
     }  # fmt: skip
+    told = json.loads((out / "report.json").read_text())["plots"]
+    # the slides show the first four
+    first = [Path(one).stem for one in told[:4]]
+    assert first == ["power_law_fits", "slope_against_loss", "loss_train", "loss_val"]
     text = (out / "report.md").read_text()
     assert "no data" not in text
     assert "Lowest mean loss: adamw, lr 0.1, weight decay 0.0001" in text

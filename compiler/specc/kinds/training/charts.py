@@ -46,15 +46,15 @@ _PANEL = (200, 130)
 
 
 def charts(summary: Mapping[str, Json]) -> tuple[Chart, ...]:
-    """Return the plots in the order shown; one without data says why."""
+    """Return the plots in the order shown, both hypotheses first; one without data says why."""
     curves = (summary.get("across") or {}).get("curves") or {}
     return (
+        _fits(summary),
+        _slope_against_loss(summary),
         *(
             _curve(one, curves.get(one.name) or [], _why(summary, f"no run has {one.subject}"))
             for one in _CURVES
         ),
-        _fits(summary),
-        _slope_against_loss(summary),
         _heat_map(summary),
         _spread(summary),
     )
