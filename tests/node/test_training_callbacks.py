@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import signal
+import time
 from collections import Counter
 from typing import Any
 
@@ -218,6 +219,20 @@ def test_every_row_says_how_long_its_callbacks_took(full):
     # the step of a curvature takes longer than any that only logs
     times = {row["step"]: row["callbacks_ns"] for row in full.of("batch")}
     assert times[7] > times[1]
+
+
+def test_work_that_a_device_is_waited_for_counts_as_that_of_the_steps_before(data):
+    quarters = {"cadences": {**NEVER, "quarter_epochs": 0.5, "flush_steps": 1000}}
+    run = Run(data, {"batches", "quarters"}, **quarters)
+    # as a GPU that is behind by 0.7 s whenever it is asked
+    run.trainer._wait = lambda: time.sleep(0.7)
+    run.epochs(0, 1)
+    # read at step 4 and at the end of the epoch, step 7
+    times = [row["step_ns"] / 1e9 for row in run.of("batch")]
+    assert min(times[:4]) > 0.7 / 4
+    assert min(times[4:]) > 0.7 / 3
+    assert sum(times) == pytest.approx(run.of("epoch")[0]["train_s"])
+    assert max(row["callbacks_ns"] for row in run.of("batch")) < 0.7e9
 
 
 def test_what_acts_at_each_step_takes_no_twentieth_of_it(data):

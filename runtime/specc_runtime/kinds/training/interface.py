@@ -34,7 +34,8 @@ class Step:
     start_ns: int
     """When it began, on the clock of the records' t_ns."""
     step_ns: int
-    """Wall time of the step, data and all, without callbacks. On a GPU: as the host sees it."""
+    """Wall time of the step, data and all, without callbacks. A GPU is not waited for at each
+    step: the wait for several is shared out equally among them."""
     callbacks_ns: Optional[int] = None
     """Wall time of all callbacks after it; None while they run."""
 
@@ -105,6 +106,11 @@ class Callback(Protocol):
 
     def after_step(self, state: State) -> None:
         """Look at the step just made; called after every one, so ask a cadence first."""
+
+    def reads(self, state: State) -> bool:
+        """Tell whether `after_step` is going to wait for the device: its work is no callback's."""
+        del state
+        return False
 
     def flush(self, state: State) -> None:
         """Write what is held back: before each checkpoint and at the end of the run."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ...attempts.attempt import TaskError
 from ...ml import cnn, schedules
-from ...ml.devices import DTYPES
+from ...ml.devices import DTYPES, waiter
 from ...ml.image_data import Images
 from . import checkpoints
 from .interface import Batch, Callback, State, Step
@@ -44,8 +44,9 @@ class Trainer:
         self._trained = torch.compile(self.model) if settings["compile"] else self.model
         self._losses = LossWatch(settings, classes=images.classes)
         self.stalls = StallWatch(settings)
+        self._wait = waiter(device)
+        self._pending: List[Step] = []
         self._failures: Dict[str, int] = {}
-        self._last: Optional[State] = None
 
     def epoch(self, number: int) -> None:
         """Train epoch 0, 1, …, and write its row. Raises TaskError (diverged, stalled)."""
@@ -58,7 +59,7 @@ class Trainer:
         train_ns = callbacks_ns = 0
         for index in range(self.steps_per_epoch):
             state = self._step(number * self.steps_per_epoch + index, lambda: next(batches))
-            train_ns += state.now.step_ns
+            train_ns += state.now.step_ns + self._settle(state)
             started = time.monotonic_ns()
             self._call("after_step", state)
             state.now.callbacks_ns = time.monotonic_ns() - started
@@ -81,6 +82,23 @@ class Trainer:
             seconds=(train_ns + callbacks_ns) / 1e9,
         )
         self._losses.epoch_ended(number + 1)
+
+    def _settle(self, state: State) -> int:
+        """Wait for the device where something is about to read from it, so that no callback's time
+        holds the work of steps. Returns what the steps since the last wait took longer [ns].
+        """
+        self._pending.append(state.now)
+        reads = self._losses.reads() or any(each.reads(state) for each in self.callbacks)
+        if not reads and state.step % self.steps_per_epoch:
+            return 0
+        started = time.monotonic_ns()
+        self._wait()
+        share = (time.monotonic_ns() - started) // len(self._pending)
+        for step in self._pending:
+            step.step_ns += share
+        waited = share * len(self._pending)
+        self._pending.clear()
+        return waited
 
     def _step(self, before: int, draw: Callable[[], Batch]) -> State:
         """Make one step; `before` were made already."""

@@ -23,14 +23,19 @@ class LossWatch:
         self._limit = math.log(classes)
         self._classes = classes
         self._from_epoch = settings["quality"]["loss_above_ln_classes_after_epochs"]
-        self._check_steps = settings["cadences"]["flush_steps"]
+        self._check_steps: int = settings["cadences"]["flush_steps"]
         self._held: List[Step] = []
         self._sum, self._count = 0.0, 0
 
+    def reads(self) -> bool:
+        """Tell whether the next `saw` is going to wait for the device."""
+        return len(self._held) + 1 >= self._check_steps
+
     def saw(self, step: Step) -> None:
         """Take a step's loss. Raises TaskError (diverged)."""
+        reads = self.reads()
         self._held.append(step)
-        if len(self._held) >= self._check_steps:
+        if reads:
             self._check()
 
     def epoch_ended(self, epoch: int) -> None:

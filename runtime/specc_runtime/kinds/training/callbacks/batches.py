@@ -25,8 +25,12 @@ class BatchLogger(Callback):
         self._flush_steps = flush_steps
         self._held: List[Step] = []
 
+    def reads(self, state: State) -> bool:
+        del state
+        return len(self._held) >= self._flush_steps
+
     def after_step(self, state: State) -> None:
-        if len(self._held) >= self._flush_steps:
+        if self.reads(state):
             self.flush(state)
         # its callbacks_ns is known only when all callbacks have been called
         self._held.append(state.now)

@@ -32,6 +32,9 @@ class CurvatureMonitor(Callback):
         self._due = due
         self._settings = settings
 
+    def reads(self, state: State) -> bool:
+        return self._due(state)
+
     def after_step(self, state: State) -> None:
         if not self._due(state):
             return

@@ -28,12 +28,15 @@ class LossSlopeLogger(Callback):
         self._tape = Tape()
         self._slope = RunningSlope()
 
+    def reads(self, state: State) -> bool:
+        return self._due(state) or len(self._tape) + 1 >= READ_EVERY
+
     def after_step(self, state: State) -> None:
+        reads = self.reads(state)
         self._tape.add(state.now)
-        due = self._due(state)
-        if due or len(self._tape) >= READ_EVERY:
+        if reads:
             self._take_in()
-        if due:
+        if self._due(state):
             state.record("slope", step=state.step, epoch=state.epoch, **self._fields())
 
     def saved(self) -> Dict[str, torch.Tensor]:

@@ -37,6 +37,9 @@ class NoiseMonitor(Callback):
         self._seed = seed
         self._tape = Tape(settings["window_steps"])
 
+    def reads(self, state: State) -> bool:
+        return self._due(state)
+
     def after_step(self, state: State) -> None:
         self._tape.add(state.now)
         if not self._due(state):

@@ -19,6 +19,9 @@ class QuarterLogger(Callback):
     def __init__(self, due: Cadence) -> None:
         self._due = due
 
+    def reads(self, state: State) -> bool:
+        return self._due(state)
+
     def after_step(self, state: State) -> None:
         if not self._due(state):
             return
