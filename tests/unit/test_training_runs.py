@@ -145,5 +145,5 @@ def test_the_cost_of_the_sweep_is_told_with_its_failures(tmp_path: Path) -> None
     collate([bundle.path], tmp_path / "out")
     page = json.loads((tmp_path / "out/report.json").read_text())["one_page"]
     text = page["sweep_cost"]["text"]
-    assert "from first start to last end" in text
-    assert text.endswith("no GPU was asked for; 1 of 2 attempts failed (50 %)")
+    assert "from start to end" in text
+    assert text.endswith("no GPU; 1 of 2 attempts failed (50 %)")

@@ -18,7 +18,7 @@ _LABELS = {POWER_LAW: "H1: losses follow a power law", EARLY_SLOPE: "H2: the ear
 def decisions(summary: Mapping[str, Json]) -> tuple[Decision, ...]:
     """Return the best point, what is complete, its cost, both hypotheses, use of each variant."""
     return (
-        best_point(summary, summary["metrics"]),
+        best_point(summary, summary["metrics"], label="Best configuration"),
         _complete(summary),
         _cost(summary),
         power_law(summary),
@@ -123,13 +123,9 @@ def _cost(summary: Mapping[str, Json]) -> Decision:
     if not spent or not spent["attempts"]:
         return missing(key, label, "no run has ended")
     elapsed = (summary.get("across") or {}).get("elapsed_s")
-    took = [] if elapsed is None else [f"{_hours(elapsed / 3600)} from first start to last end"]
+    took = [] if elapsed is None else [f"{_hours(elapsed / 3600)} from start to end"]
     took.append(f"{_hours(spent['job_hours'])} of jobs")
-    gpus = (
-        "no GPU was asked for"
-        if not spent["gpu_hours"]
-        else (f"{number(spent['gpu_hours'])} GPU-hours")
-    )
+    gpus = "no GPU" if not spent["gpu_hours"] else (f"{number(spent['gpu_hours'])} GPU-hours")
     failed = f"{spent['failed_attempts']} of {spent['attempts']} attempts failed"
     return Decision(
         key=key,
