@@ -125,7 +125,7 @@ def _cost(summary: Mapping[str, Json]) -> Decision:
     elapsed = (summary.get("across") or {}).get("elapsed_s")
     took = [] if elapsed is None else [f"{_hours(elapsed / 3600)} from start to end"]
     took.append(f"{_hours(spent['job_hours'])} of jobs")
-    gpus = "no GPU" if not spent["gpu_hours"] else (f"{number(spent['gpu_hours'])} GPU-hours")
+    gpus = f"{number(spent['gpu_hours'])} GPU-hours" if spent["gpu_hours"] else "no GPU"
     failed = f"{spent['failed_attempts']} of {spent['attempts']} attempts failed"
     return Decision(
         key=key,
@@ -133,7 +133,8 @@ def _cost(summary: Mapping[str, Json]) -> Decision:
         text=f"{', '.join(took)}; {gpus}; {failed} ({number(spent['failed_attempts_pct'])} %)",
         interval=None,
         verdict=None,
-        why="Hours of jobs count what was held, used or not; attempts of reruns count each.",
+        why="From the first start to the last end of completed runs, pauses included; hours of jobs "
+        "are what was held, used or not; attempts of reruns count each.",
         cells=(),
         value=None if elapsed is None else elapsed / 3600,
         unit="h",
