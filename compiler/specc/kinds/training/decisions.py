@@ -133,8 +133,8 @@ def _cost(summary: Mapping[str, Json]) -> Decision:
         text=f"{', '.join(took)}; {gpus}; {failed} ({number(spent['failed_attempts_pct'])} %)",
         interval=None,
         verdict=None,
-        why="From the first start to the last end of completed runs, pauses included; hours of jobs "
-        "are what was held, used or not; attempts of reruns count each.",
+        why="From the first start to the last end of completed runs, pauses included; hours of "
+        "jobs are what was held, used or not; attempts of reruns count each.",
         cells=(),
         value=None if elapsed is None else elapsed / 3600,
         unit="h",
