@@ -114,7 +114,7 @@ def test_the_final_weights_are_validated_on_all_images(ran):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"model": {"norm": False}, "grad_clip_norm": 0.5},
+        {"model": {"norm": False}, "grad_clip_norm": 0.5, "deterministic": True},
         {
             "model": {"architecture": "resnet18", "width": 4, "width_factor": 0.5},
             "precision": "bfloat16",
