@@ -73,3 +73,14 @@ def test_an_axis_that_changes_more_than_its_own_setting_stays_one(tmp_path: Path
     assert [(task.axes["seed"], task.repetition) for task in turned] == [(1, 1), (0, 0)]
     longer = (tasks[0], replace(tasks[1], settings={**tasks[1].settings, "epochs": 9}))
     assert with_replicates(longer, ["seed"]) == longer
+
+
+def test_the_points_beside_it_are_merged_all_the_same(tmp_path: Path) -> None:
+    four = points(variants=["base"], lrs=[0.1, 0.2], seeds=[0, 1])
+    bundle = a_bundle(tmp_path, kind="training", points=four, repetitions=1)
+    first, *rest = settle(read([bundle.path]))[0]
+    poisoned = replace(first, settings={**first.settings, "lr": 1e6})
+    found = with_replicates((poisoned, *rest), ["seed"])
+    merged = [(task.point, task.repetition) for task in found if task.replicates]
+    point = {"variant": "base", "lr": 0.2, "weight_decay": 1e-4}
+    assert merged == [(point, 0), (point, 1)]
