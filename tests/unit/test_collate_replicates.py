@@ -63,6 +63,23 @@ def test_a_failed_seed_is_named_by_its_seed(tmp_path: Path) -> None:
     assert summary["cells"][0]["repetitions"]["failed"] == 1
 
 
+def test_seeds_left_out_belong_to_the_point_of_those_that_ran(tmp_path: Path) -> None:
+    three = points(variants=["base"], lrs=[0.1], seeds=[0, 1, 2])
+    why = {0: "left out by --only"}
+    bundle = a_bundle(tmp_path, kind="training", points=three, repetitions=1, not_run=why)
+    launch = bundle.run().launch()
+    launch.complete(bundle.tasks[1], rows(0.5, seed=1))
+    launch.complete(bundle.tasks[2], rows(0.5, seed=2))
+    launch.end()
+    summary = collate([bundle.path], tmp_path / "out").summary
+    (cell,) = summary["cells"]
+    counts = cell["repetitions"]
+    assert (counts["expected"], counts["completed"], counts["not_run"]) == (3, 2, 1)
+    assert cell["condition_id"] is not None
+    with (tmp_path / "out/tables/tasks.csv").open(newline="") as file:
+        assert {row["cell"] for row in csv.DictReader(file)} == {cell["cell"]}
+
+
 def test_an_axis_that_changes_more_than_its_own_setting_stays_one(tmp_path: Path) -> None:
     two = points(variants=["base"], lrs=[0.1], seeds=[0, 1])
     bundle = a_bundle(tmp_path, kind="training", points=two, repetitions=1)

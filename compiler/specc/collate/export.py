@@ -115,6 +115,8 @@ def _task_table(tasks: tuple[TaskResult, ...], cells: Iterable[Json]) -> pl.Data
         for task_id in cell["tasks"]:
             key = (cell["bundle_id"], cell["run_id"], cell["condition_id"], task_id)
             cell_of[key] = cell["cell"]
+            # a repetition that was left out has no condition of its own
+            cell_of.setdefault((key[0], key[1], None, task_id), cell["cell"])
     fixed = {
         "task": range(len(tasks)),
         "cell": [cell_of.get((t.lineage, t.run_id, t.condition_id, t.task_id)) for t in tasks],
