@@ -2,7 +2,8 @@
 
 Bare: two processes that import torch once and call the same training code for one point after
 another, with all callbacks, and write nothing. Rounds are paired, so that a machine that slows
-down slows all sides.
+down slows all sides. What other work does to wall times it hardly does to CPU times: they are
+always held to the limit, wall times only on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ CHOSEN = ("--only", "weight_decay=1e-4", "--only", "seed=0", "--only-reason", "a
 TASKS = 12
 WORKERS = 2
 ROUNDS = 3
-# a machine that does other work as well cannot show fifteen per cent
-LEAST = 0.85 if os.environ.get("SPECC_BENCH_QUIET") else 0.6
+LEAST = 0.85
 BARE = """
 import json, sys, time
 from pathlib import Path
@@ -45,6 +45,7 @@ from specc_runtime.ml import image_data
 import torch._dynamo  # as the first optimiser does
 file, tasks = Path(sys.argv[1]), json.loads(sys.argv[2])
 torch.set_num_threads(1)
+started = time.process_time()
 print("ready", flush=True)
 for settings in tasks:
     images = image_data.load(file, settings["data"], torch.device("cpu"))
@@ -52,6 +53,7 @@ for settings in tasks:
     trainer = Trainer(settings, images, torch.device("cpu"), callbacks, lambda *_, **__: None)
     for epoch in range(settings["epochs"]):
         trainer.epoch(epoch)
+print(time.process_time() - started)
 """
 # the same command line for a kind that asks for no warm parent
 COLD = """
@@ -70,7 +72,9 @@ class Speed:
     """From the first task's start to the last one's end [s]."""
     whole_s: float
     """With what comes before and after [s]."""
-    cpu_s: float
+    tasks_cpu_s: float
+    """Of the tasks alone: no imports of torch, no pool."""
+    whole_cpu_s: float
     """Of all processes, from start to end."""
 
 
@@ -88,9 +92,10 @@ def bare(file: Path, tasks: list[dict]) -> Speed:
             assert loop.stdout
             assert loop.stdout.readline() == b"ready\n"
         ready = time.perf_counter()
+        tasks_cpu_s = sum(float(loop.stdout.read()) for loop in loops if loop.stdout)
         assert [loop.wait() for loop in loops] == [0] * WORKERS
     ended = time.perf_counter()
-    return Speed(ended - ready, ended - started, _cpu_s() - used)
+    return Speed(ended - ready, ended - started, tasks_cpu_s, _cpu_s() - used)
 
 
 def packed(bundle: Path, number: int) -> Speed:
@@ -103,11 +108,12 @@ def packed(bundle: Path, number: int) -> Speed:
     whole_s, cpu_s = time.perf_counter() - started, _cpu_s() - used
     (journal,) = bundle.glob(f"results/n{number}/*/launch-001/events.jsonl")
     events = [json.loads(line) for line in journal.read_text().splitlines()]
-    times: dict[str, list[int]] = {}
-    for event in events:
-        times.setdefault(event["event"], []).append(event["t_ns"])
-    assert len(times["task_completed"]) == TASKS
-    return Speed((max(times["task_completed"]) - min(times["task_started"])) / 1e9, whole_s, cpu_s)
+    started_ns = [event["t_ns"] for event in events if event["event"] == "task_started"]
+    done = [event for event in events if event["event"] == "task_completed"]
+    assert len(done) == TASKS
+    tasks_s = (max(event["t_ns"] for event in done) - min(started_ns)) / 1e9
+    used_s = sum(event["usage"]["user_s"] + event["usage"]["system_s"] for event in done)
+    return Speed(tasks_s, whole_s, used_s, cpu_s)
 
 
 def _cpu_s() -> float:
@@ -150,24 +156,31 @@ def test_a_packed_sweep_keeps_up_with_bare_loops(benchmark, figure, tmp_path: Pa
         return plain, ours, packed(cold, 0)
 
     plain, ours, alone = benchmark.pedantic(alternate, rounds=1)
-    # rounds are paired, so that a machine that slows down slows both sides
-    ratios = sorted(a.tasks_s / b.tasks_s for a, b in zip(plain, ours, strict=True))
-    ratio, loop_s = statistics.median(ratios), statistics.median(one.tasks_s for one in plain)
+    walls = sorted(a.tasks_s / b.tasks_s for a, b in zip(plain, ours, strict=True))
+    used = sorted(a.tasks_cpu_s / b.tasks_cpu_s for a, b in zip(plain, ours, strict=True))
+    wall, cpu = statistics.median(walls), statistics.median(used)
+    loop_s = statistics.median(one.tasks_s for one in plain)
+    loop_cpu_s = statistics.median(one.tasks_cpu_s for one in plain)
     figure(
         f"throughput of {TASKS} short trainings in {WORKERS} slots, against bare loops",
-        f"{ratio:.0%} ({ratios[0]:.0%} to {ratios[-1]:.0%}) of {TASKS / loop_s:.2f} tasks/s",
+        f"{wall:.0%} ({walls[0]:.0%} to {walls[-1]:.0%}) of {TASKS / loop_s:.2f} tasks/s",
         ">= 85 %",
     )
-    figure("the same without a warm parent", f"{loop_s / alone.tasks_s:.0%}", "")
     figure(
-        "CPU time of the whole job over that of the loops, all imports included",
-        f"{statistics.median(a.cpu_s / b.cpu_s for a, b in zip(ours, plain, strict=True)):.2f} x;"
-        f" without a warm parent {alone.cpu_s / statistics.median(b.cpu_s for b in plain):.2f} x",
+        "the same by the CPU time of a task",
+        f"{cpu:.0%} ({used[0]:.0%} to {used[-1]:.0%}) of {TASKS / loop_cpu_s:.2f} tasks/s",
+        ">= 85 %",
+    )
+    figure(
+        "the same without a warm parent, by wall and by CPU time",
+        f"{loop_s / alone.tasks_s:.0%}, {loop_cpu_s / alone.tasks_cpu_s:.0%}",
         "",
     )
     figure(
-        "start and end of a job with a warm parent, torch's imports included",
-        f"{statistics.median(one.whole_s - one.tasks_s for one in ours):.1f} s, once a job",
+        "start and end of such a job, torch's imports included",
+        f"{statistics.median(one.whole_s - one.tasks_s for one in ours):.1f} s, "
+        f"{statistics.median(one.whole_cpu_s - one.tasks_cpu_s for one in ours):.1f} s CPU, once",
         "",
     )
-    assert ratio >= LEAST
+    assert cpu >= LEAST
+    assert wall >= LEAST or not os.environ.get("SPECC_BENCH_QUIET")
