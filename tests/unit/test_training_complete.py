@@ -97,6 +97,13 @@ def test_a_run_without_a_slope_is_told_with_its_reason(swept: Collated) -> None:
     assert cell["axes"] == {"variant": "base", "lr": 0.1, "weight_decay": 0.01}
 
 
+def test_the_best_configuration_is_told_with_its_rivals(swept: Collated) -> None:
+    answer = page_of(swept)["one_page"]["best_operating_point"]
+    assert answer["text"].startswith("variant adamw, lr 0.05")
+    assert "n = 6" in answer["interval"]
+    assert "Without repetitions" not in answer["why"]
+
+
 def test_both_hypotheses_count_every_completed_run(swept: Collated) -> None:
     found = swept.summary["across"]["hypotheses"]
     assert found["power_law"]["trials"] == 210

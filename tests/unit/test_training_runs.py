@@ -147,3 +147,18 @@ def test_the_cost_of_the_sweep_is_told_with_its_failures(tmp_path: Path) -> None
     text = page["sweep_cost"]["text"]
     assert "from start to end" in text
     assert text.endswith("no GPU; 1 of 2 attempts failed (50 %)")
+
+
+def test_a_rival_with_one_seed_does_not_take_the_best_ones_interval(tmp_path: Path) -> None:
+    four = points(variants=["base"], lrs=[0.1, 0.2], seeds=[0, 1])
+    bundle = a_bundle(tmp_path, kind="training", points=four, repetitions=1)
+    launch = bundle.run().launch()
+    for at, alpha in enumerate((0.5, 0.51, 0.4)):
+        launch.complete(bundle.tasks[at], rows(alpha, seed=at, epochs=16))
+    launch.end()
+    collate([bundle.path], tmp_path / "out")
+    answer = json.loads((tmp_path / "out/report.json").read_text())["one_page"][
+        "best_operating_point"
+    ]
+    assert "n = 2" in answer["interval"]
+    assert "It is not proven better than" in answer["why"]
