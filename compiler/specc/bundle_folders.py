@@ -1,10 +1,12 @@
-"""Find the bundles that are meant by paths. Lists folders and reads nothing in them."""
+"""Find the bundles and runs that are meant by paths. Lists folders and reads nothing in them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from specc.problems import BundleInvalid
 from specc_runtime.contract.manifest import MANIFEST
 
 _LEVELS_UP = 4
@@ -26,6 +28,48 @@ def bundles_at(paths: Iterable[Path]) -> Iterator[Path]:
             if folder not in seen:
                 seen.add(folder)
                 yield path if folder == start else folder
+
+
+def report_folder(path: Path) -> Path:
+    """Return where `specc collate PATH` writes to, unless told: NAME-report in this folder."""
+    return Path(f"{path.resolve().name}-report")
+
+
+def report_folders(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield where an earlier collate of these paths, or of their whole bundles, has written to."""
+    for path in paths:
+        yield report_folder(path)
+        yield from map(report_folder, bundles_at([path]))
+
+
+def named_run(named: Path) -> tuple[Path, str | None]:
+    """Split FOLDER:RUN, which names one run of a bundle; None for the run where none is named.
+
+    What stands there under the whole name is meant itself: a folder may have a colon in its name.
+    """
+    before, _, run_id = str(named).rpartition(":")
+    if not before or not run_id or "/" in run_id or os.path.lexists(named):
+        return named, None
+    return Path(before), run_id
+
+
+def run_folder(named: Path) -> Path:
+    """Return the folder of the run that BUNDLE:RUN or RESULTS:RUN names; any other path as it is.
+
+    Raises BundleInvalid where there is no such run.
+    """
+    folder, run_id = named_run(named)
+    if run_id is None:
+        return named
+    results = folder / "results"
+    root = results if folder_at(results) else folder
+    if folder_at(root / run_id):
+        return root / run_id
+    if not folder_at(folder):
+        raise BundleInvalid(f"there is no {folder}", hint="give BUNDLE, or BUNDLE:RUN for one run")
+    there = sorted(path.name for path in root.iterdir() if folder_at(path))
+    said = f"there are {', '.join(there)}" if root == results and there else f"{root} holds none"
+    raise BundleInvalid(f"{named}: there is no run {run_id}", hint=said)
 
 
 def file_at(path: Path) -> bool:

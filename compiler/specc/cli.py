@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from specc.commands import bundles, clusters, compare, pilot, results, specs, watching
+from specc.commands import bundles, catalogue, clusters, compare, pilot, results, specs, watching
 from specc.problems import ExitCode
 
 app = typer.Typer(
@@ -61,6 +61,7 @@ VERBS = (
     results.collate,
     compare.compare,
     results.export,
+    catalogue.index,
     results.rerun,
     specs.schema,
     specs.explain,

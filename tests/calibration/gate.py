@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from claim import Claim
@@ -125,47 +126,30 @@ SLOWER = {
 
 def claims(trials: int, seed: int) -> list[Claim]:
     """Return what `specc compare` promises, measured."""
+    rare = partial(
+        Claim, name="FAIL although nothing changed", trials=trials, bound=0.05, side="at_most"
+    )
+    unknown = runs(12, spread=(0.02, 0.02), together=NOISE)
     found = [
-        Claim(
-            name="FAIL although nothing changed",
-            truth=truth,
-            method=METHOD,
-            trials=trials,
-            hits=rate(draw, trials, seed, "FAIL"),
-            bound=0.05,
-            side="at_most",
-        )
-        for truth, draw in NO_CHANGE.items()
-    ]
-    found += [
-        Claim(
-            name="FAIL although nothing changed",
+        *(
+            rare(truth=truth, method=METHOD, hits=rate(draw, trials, seed, "FAIL"))
+            for truth, draw in NO_CHANGE.items()
+        ),
+        rare(
             truth="12 cells, 5 runs each, 2 % noise and 4 % of repetitions that are not known",
             method=f"{METHOD}; errors of cells averaged",
-            trials=trials,
-            hits=rate(
-                runs(12, spread=(0.02, 0.02), together=NOISE), trials, seed, "FAIL", known=False
-            ),
-            bound=0.05,
-            side="at_most",
+            hits=rate(unknown, trials, seed, "FAIL", known=False),
         ),
-        Claim(
-            name="FAIL although nothing changed",
+        rare(
             truth="2 metrics of 6 cells each, 5 runs each, 4 % noise",
             method=METHOD,
-            trials=trials,
             hits=two_metrics(trials, seed),
-            bound=0.05,
-            side="at_most",
         ),
-        Claim(
+        rare(
             name="PASS although as much worse as tolerated",
             truth="5 % slower, one cell, 5 runs each, 4 % noise, tolerate 5 %",
             method="Welch on logs, upper end of the 95 % interval below tolerate",
-            trials=trials,
             hits=acquitted(trials, seed),
-            bound=0.05,
-            side="at_most",
         ),
     ]
     found += [

@@ -42,6 +42,7 @@ SHARED_LIBRARIES = {
     "numpy": (
         "specc.analysis.*",
         "specc.collate.*",
+        "specc.reporting.bins",
         "specc_runtime.ml.*",
         "specc_runtime.kinds.*",
     ),

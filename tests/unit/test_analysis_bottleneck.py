@@ -220,11 +220,12 @@ def test_a_winner_while_others_were_not_measured_is_less_sure():
 
 def test_without_a_knee_the_last_level_is_looked_at_and_confidence_is_low():
     changes = {"gpu_util_pct": (3.0, 6.0, 12.0, 25.0, 50.0, 95.0)}
-    found = attribute_curve(a_curve(changes), None, limits(), why_no_knee="not reached")
+    found = attribute_curve(a_curve(changes), None, limits(), why_no_knee="Not reached.")
     assert (found.kind, found.confidence) == ("gpu-bound", "low")
-    unreached = attribute_curve(a_curve()[:4], None, limits(), why_no_knee="not reached")
+    unreached = attribute_curve(a_curve()[:4], None, limits(), why_no_knee="Not reached.")
     assert unreached.kind == "undetermined"
-    assert str(unreached.reason).startswith("not reached; no measured resource")
+    assert str(unreached.reason).startswith("Not reached. No measured resource")
+    assert str(unreached.reason).endswith(".")
 
 
 @pytest.mark.parametrize("count", [0, 1])

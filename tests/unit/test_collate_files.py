@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
 import pytest
+from results import a_bundle, metric
 from results_inference import a_study
 
 from specc.collate.pipeline import collate_data
@@ -50,3 +52,20 @@ def test_a_collate_cut_short_leaves_no_list_of_hashes(tmp_path: Path):
     with pytest.raises(OSError, match="summary"):
         collate_data([bundle], out)
     assert not (out / "SHA256SUMS").exists()
+
+
+def test_completeness_is_a_file_of_its_own(tmp_path: Path):
+    bundle = a_bundle(tmp_path, points=[{"n": 1}, {"n": 2}], repetitions=1)
+    launch = bundle.run().launch()
+    launch.complete(bundle.tasks[0], [metric("time_s", 1.0)])
+    launch.fail(bundle.tasks[1], "oom_host")
+    launch.end()
+    collate_data([bundle.path], tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "completeness.json").read_text())
+    counts = {key: value for key, value in told.items() if isinstance(value, int)}
+    assert counts == {
+        **{"schema_version": 1, "expected": 2, "completed": 1, "failed": 1},
+        **dict.fromkeys(("not_run", "missing", "invalid", "duplicate"), 0),
+    }
+    assert [task["axes"] for task in told["tasks"]["failed"]] == [{"n": 2}]
+    assert "completeness.json" in (tmp_path / "out" / "SHA256SUMS").read_text()

@@ -227,6 +227,14 @@ def test_other_hardware_is_refused_with_the_list_of_differences() -> None:
     assert {"what": "gpu", "baseline": "1 x A100", "current": "1 x H100"} in found["differences"]
 
 
+def test_another_image_of_a_container_is_refused_as_another_lock_is() -> None:
+    sides = [a_side(latencies(10.0)) for _ in range(2)]
+    for side, digest in zip(sides, ("sha256:0a", "sha256:0b"), strict=True):
+        box = {"lock_sha256": None, "image": "box.sif", "image_digest": digest}
+        side.summary["bundles"][0]["environments"] = {"box": box}
+    assert refused(*sides) == ["lock"]
+
+
 def test_another_name_of_the_machine_is_told_and_not_refused() -> None:
     new = a_side(latencies(10.0))
     new.summary["runs"][0]["hosts"] = ["node-2"]
@@ -268,7 +276,7 @@ def test_nothing_in_common_stays_refused() -> None:
     old, new = a_side(latencies(10.0)), a_side(latencies(10.0))
     cell = new.summary["cells"][0]
     cell["tasks"], cell["axes"] = ["f" * 16], {"size": 9}
-    assert refused(old, new, ("spec",)) == ["spec", "spec"]
+    assert refused(old, new, ("spec",)) == ["study"]
 
 
 def test_a_metric_that_the_baseline_never_had_is_undecided() -> None:

@@ -9,7 +9,7 @@ from compared import ERRORS, LATENCY, a_side, latencies, steady
 
 from specc.comparing.compare import compare_sides, not_comparable
 from specc.comparing.gate import Gate, Gated
-from specc.comparing.refusals import NotComparable, SameRun
+from specc.comparing.refusals import NotComparable, OtherStudy, SameRun
 from specc.comparing.sides import Side
 
 
@@ -130,3 +130,42 @@ def test_percentages_from_zero_are_points() -> None:
     found = compared(old, new, Gate(metrics=(Gated(metric="error_pct"),)))
     assert found["gate"] == "FAIL"
     assert found["primary"]["effect_abs"] == pytest.approx(50.0)
+
+
+def other_study(name: str, *, axis: str, **about: Any) -> Side:
+    """Return a side of one point that shares no task with those of `compared`."""
+    side = a_side(latencies(10.0), **about)
+    side.summary["name"] = name
+    side.summary["axes"] = {axis: []}
+    side.summary["cells"][0].update(axes={axis: 1}, tasks=["f" * 16])
+    return side
+
+
+def told_apart(new: Side, across: tuple[str, ...] = ()) -> OtherStudy:
+    with pytest.raises(OtherStudy) as caught:
+        compare_sides(a_side(latencies(10.0)), new, a_gate(), across=across)
+    return caught.value
+
+
+def test_different_studies_are_named_and_no_difference_is_offered_as_meant() -> None:
+    found = told_apart(other_study("storage", axis="clients", kind="inference"))
+    assert str(found) == (
+        "these are different studies, without a point in common:"
+        " study (command over size; bundle study-0123456789ab)"
+        " and storage (inference over clients; bundle study-0123456789ab)"
+    )
+    assert found.hint == "compare two runs of one study"
+    assert found.exit_code == 6
+    assert found.told == "not comparable: they are different studies"
+
+
+def test_no_across_makes_different_studies_comparable() -> None:
+    assert told_apart(other_study("storage", axis="clients"), ("spec",)).hint is not None
+
+
+def test_points_of_another_name_are_matched_by_their_axes_when_asked() -> None:
+    new = other_study("renamed", axis="size")
+    hint = "compare two runs of one study; where both specs mean the same points: --across spec"
+    assert told_apart(new).hint == hint
+    found = compare_sides(a_side(latencies(10.0)), new, a_gate(), across=("spec",))
+    assert found["gate"] == "PASS"

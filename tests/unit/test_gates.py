@@ -8,11 +8,13 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from compared import HEAT, LATENCY, RATE, a_cell, a_metric, a_summary, latencies, steady
+from load_summaries import a_load_summary
 
 from specc.comparing.absolute import declared, gates_verdict
 from specc.comparing.gate import Gate, Gated, read_gate
-from specc.comparing.junit import gate_cases, junit
+from specc.comparing.junit import junit, limit_cases
 from specc.problems import SpecInvalid
+from specc.reporting.sections.limits import gates
 
 SUMMARY = a_summary(
     [a_cell("c0001", {"size": 1}, {"latency_ms": [1.0]}, [LATENCY])], (LATENCY, RATE, HEAT)
@@ -157,7 +159,7 @@ def test_an_unknown_metric_is_undecided_with_the_reason() -> None:
 def test_junit_has_a_case_for_each_gate() -> None:
     limits = [{"metric": "latency_ms", "le": le} for le in (5.0, 10.0, 15.0)]
     gates = declared(study(10.0), {"gates": limits}, None)["gates"]
-    root = Xml.fromstring(junit(gate_cases(gates), name="study \x00"))
+    root = Xml.fromstring(junit(limit_cases({"gates": gates}), name="study \x00"))
     (suite,) = root
     counts = {key: suite.attrib[key] for key in ("tests", "failures", "errors")}
     assert counts == {"tests": "3", "failures": "1", "errors": "1"}
@@ -167,3 +169,34 @@ def test_junit_has_a_case_for_each_gate() -> None:
         ["system-out"],
     ]
     assert suite[0].attrib["name"] == "latency_ms ≤ 5 ms"
+
+
+def on_a_curve(**objective: Any) -> dict[str, Any]:
+    """Return a load study whose objective p99 ≤ 100 ms is met up to a concurrency of 32."""
+    summary = a_load_summary("plateau")
+    gates = [{"metric": "latency_ms", "statistic": "p99", "le": 100.0, **objective}]
+    for cell in summary["cells"]:
+        cell["repetitions"]["not_run"] = 0
+    return {**summary, **declared(summary, {"slo": gates}, None)}
+
+
+def test_an_objective_that_a_curve_answers_is_one_case_with_the_answer() -> None:
+    (case,) = limit_cases(on_a_curve())
+    assert (case.suite, case.name) == ("objectives", "p99 of Latency ms ≤ 100 ms")
+    assert case.verdict == "PASS"
+    assert "up to concurrency 32" in case.text
+
+
+def test_reports_terminal_and_junit_leave_out_the_same_objectives() -> None:
+    summary = on_a_curve()
+    assert (summary["gates"][0]["verdict"], gates(summary)["rows"]) == ("FAIL", [])
+    other = on_a_curve(le=90.0)
+    assert [case.name for case in limit_cases(other)] == [
+        "latency_ms p99 ≤ 90 ms",
+        "p99 of Latency ms ≤ 100 ms",
+    ]
+    assert len(gates(other)["rows"]) == 1
+
+
+def test_an_objective_without_a_statistic_is_that_of_the_curve() -> None:
+    assert len(limit_cases(on_a_curve(statistic=None))) == 1

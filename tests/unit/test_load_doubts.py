@@ -7,6 +7,7 @@ from typing import Any
 from load_summaries import CASES, LATENCY, THROUGHPUT, Case, a_load_summary, an_analysis
 
 from specc.collate.curves.load import load_curves
+from specc.reporting.sections.saturation import sections
 
 
 def judged(summary: dict[str, Any], *objectives: dict[str, Any], **load: Any) -> dict[str, Any]:
@@ -109,3 +110,15 @@ def test_three_levels_without_a_neighbour_keep_the_knee() -> None:
     knee = disturbed(5)["knee"]
     assert knee["verdict"] == "FOUND"
     assert "Read with care: CONTAMINATED at 1, 2, 4, 8 and 1 more." in knee["text"]
+
+
+def test_a_refused_knee_tells_its_reason_once() -> None:
+    curve = disturbed(6)
+    (shown,) = sections({**a_load_summary("plateau"), "load": [{"curve": "k01", **curve}]})
+    assert shown["knee"]["text"].startswith(f"No knee is told: {curve['knee']['reason']}.")
+    assert shown["knee"]["reason"] is None
+
+
+def test_a_knee_beyond_the_levels_tells_the_gain_beside_its_text() -> None:
+    (shown,) = sections(a_load_summary("linear"))
+    assert shown["knee"]["reason"].startswith("throughput still gains")

@@ -316,3 +316,9 @@ def test_the_command_names_the_missing_library_and_ends_well(tmp_path: Path):
     assert "W551" in done.stderr
     assert "python -m pip install typst" in done.stderr
     assert json.loads(done.stdout)["not_written"][0]["file"] == "report.pdf"
+
+
+def test_a_table_is_set_smaller_where_a_larger_size_would_break_a_word() -> None:
+    rows = [["Question", "Verdict"], ["Best operating point", "CONTAMINATED"]]
+    assert fitting.kept_rows(rows, [4.0, 1.95], 5.0, (18.0, 16.0, 14.0)) == (rows, 14.0)
+    assert fitting.kept_rows(rows, [4.0, 4.0], 5.0, (18.0, 16.0, 14.0)) == (rows, 18.0)

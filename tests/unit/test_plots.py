@@ -103,6 +103,7 @@ def a_summary(
     cells = [
         {
             "cell": f"c{algo}{at}",
+            "bundle_id": "b",
             "run_id": "r1",
             "condition_id": "c",
             "axes": {"algo": f"a{algo}", "size": size},
@@ -195,6 +196,52 @@ def test_more_lines_than_can_be_told_apart_are_folded_into_their_median_and_rang
     ]
     assert rows[0]["range"] == "2 s to 14 s"
     assert made.caption.startswith("Points: median over algo, of up to 13 points")
+
+
+def test_ten_thousand_points_become_the_median_and_spread_of_bins():
+    made = drawing(a_figure(colour=()), a_summary(tuple(range(1, 10_001)), algos=1))
+    rows = made.document["data"]["values"]
+    first = rows[0]
+    assert len(rows) == 200
+    assert sum(row["points"] for row in rows) == 10_000
+    # sizes 1 to 50 have the times 2 to 51 s
+    assert (first["bin"], first["x"], first["points"]) == ("1 to 50", 25, 50)
+    assert (first["low"], first["value"], first["high"]) == pytest.approx((4.45, 26.5, 48.55))
+    assert made.document["title"]["subtitle"] == [
+        "10,000 points in 200 bins: median, 5th to 95th percentile."
+    ]
+    assert kinds_of_marks(made.document) == ["area", "line", "point"]
+
+
+def test_doubts_about_binned_points_are_counted_and_not_drawn():
+    made = drawing(a_figure(), a_summary(tuple(range(1, 501)), verdict="NOT_STEADY"))
+    assert made.document["title"]["subtitle"] == [
+        "1,000 points in 25 bins a line: median, 5th to 95th percentile. NOT_STEADY: 1."
+    ]
+    assert {row["verdict"] for row in made.document["data"]["values"]} == {"VALID"}
+
+
+def test_bins_of_a_log_axis_are_as_wide_as_the_axis_shows_them():
+    sizes = tuple(sorted({round(1.01**n) for n in range(1400)}))
+    made = drawing(a_figure(colour=(), log_x=True), a_summary(sizes, algos=1))
+    places = [row["x"] for row in made.document["data"]["values"]]
+    late = [after / before for before, after in itertools.pairwise(places[-8:])]
+    assert max(late) / min(late) < 1.05
+
+
+def test_words_beyond_what_can_be_told_apart_are_binned_by_their_places():
+    words = tuple(f"w{n:04d}" for n in range(600))
+    made = drawing(a_figure(colour=()), a_summary(words, algos=1))
+    encoding = made.document["layer"][0]["encoding"]
+    assert encoding["x"]["title"] == "size: place among its 600 values"
+    assert [row["bin"] for row in made.document["data"]["values"]][:2] == ["1 to 20", "21 to 40"]
+
+
+def test_long_lines_of_a_crowd_are_binned_together():
+    made = drawing(a_figure(), a_summary(tuple(range(1, 601)), algos=13))
+    rows = made.document["data"]["values"]
+    assert {row["series"] for row in rows} == {""}
+    assert sum(row["points"] for row in rows) == 7800
 
 
 def test_long_names_of_lines_are_cut_and_stay_apart():

@@ -210,6 +210,7 @@ def test_the_way_to_do_it_again_names_no_folder_of_the_compiling_machine(command
     name, digest = bundle["bundle_id"], bundle["manifest_sha256"]
     assert name.endswith(digest[:12])
     assert command.summary["reproduce"] == [
+        "# in bundles without results; beside these, name a run anew: SPECC_RUN=…",
         f"# {name}: sha256 of manifest.json {digest}",
         f"specc verify {name}",
         "# on a cluster",

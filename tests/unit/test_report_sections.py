@@ -173,12 +173,23 @@ def test_the_comparison_has_its_verdict_on_the_first_page_and_a_row_for_each_poi
 
 def test_what_must_not_be_compared_is_listed_and_has_no_number() -> None:
     differs = [{"what": "driver", "baseline": "550", "current": "560"}]
-    comparison = a_comparison(comparable=False, why_not=differs, primary=None, primaries=[])
-    summary = {**a_load_summary("plateau"), "comparison": {**comparison, "rows": []}}
+    refused = {"comparable": False, "text": "not comparable: they differ", "rows": []}
+    comparison = a_comparison(why_not=differs, primary=None, primaries=[], **refused)
+    summary = {**a_load_summary("plateau"), "comparison": comparison}
     found = answers(summary)["comparison"]
     assert found == {"text": None, "reason": "not comparable, they differ in: driver"}
+    assert pages(summary)["comparison"]["refused"] == "Not comparable: they differ."
     rows = pages(summary)["comparison"]["why_not"]["rows"]
     assert [cell["text"] for cell in rows[0]] == ["driver", "550", "560"]
+
+
+def test_a_number_that_is_not_valid_has_its_verdict_beside_it() -> None:
+    (row,) = a_comparison()["rows"]
+    row |= {"verdict_baseline": "VALID", "verdict_current": "NOT_STEADY"}
+    summary = {**a_load_summary("plateau"), "comparison": a_comparison(rows=[row])}
+    _, _, baseline, current, *_ = pages(summary)["comparison"]["rows"]["rows"][0]
+    assert (baseline["text"], baseline["note"]) == ("1 s", "")
+    assert (current["text"], current["note"]) == ("1.1 s", "NOT STEADY")
 
 
 def test_a_bottleneck_is_told_once_with_its_evidence() -> None:
@@ -249,6 +260,20 @@ def test_reproducibility_has_the_names_that_programs_look_for() -> None:
     found = again.document(summary)
     assert found["rerun_command"] == "(cd b && sbatch j)"
     assert (found["recipe_sha256"], found["image"], found["node"]) == (None, None, [])
+
+
+def test_the_image_of_a_container_stands_in_the_reproduction_with_its_digest() -> None:
+    image = {"mode": "container", "image": "images/box.sif", "image_digest": "sha256:0a1b"}
+    bundle = {
+        **{"bundle_id": "b-000000000000", "manifest_sha256": "0" * 64, "specc_version": "0.1.0"},
+        "environments": {"box": {**image, "lock_sha256": None}, "default": {"mode": "inherit"}},
+    }
+    summary = {**a_load_summary("plateau"), "bundles": [bundle]}
+    assert again.document(summary)["image"] == "sha256:0a1b"
+    terms = again.section(summary)["bundles"][0]["terms"]
+    assert {"term": "Environment box", "text": "container, image images/box.sif (sha256:0a1b)"} in (
+        terms
+    )
 
 
 @pytest.fixture

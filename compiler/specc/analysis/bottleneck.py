@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from specc.analysis import strangers
 from specc.analysis.bottleneck_table import (
@@ -22,6 +23,7 @@ from specc.analysis.bottleneck_table import (
 from specc.analysis.bottleneck_words import (
     Attribution,
     Level,
+    closing,
     common_gaps,
     compared,
     disturbances,
@@ -52,7 +54,7 @@ def attribute_curve(
 
     levels: by rising load.   knee: its interval, in units of the load; None when none was found,
     the last level is then looked at and confidence is low.   limits: every statistic's and
-    symptom's limit, in its unit.
+    symptom's limit, in its unit.   why_no_knee: sentences that the answer opens with.
     """
     if len(levels) < 2:
         reason = "a load curve needs two levels to compare"
@@ -72,12 +74,9 @@ def attribute_curve(
         if _queues(at, below, limits):
             return _named({"service": []}, at, below, limits, knee is not None)
     at, below = steps[-1]
-    reason = (
-        f"no measured resource reached its limit at {at.name} that was below it at {below.name}"
-        f"{_but(at, limits)}"
-    )
+    reason = _nothing_new(at, below, limits)
     if knee is None and why_no_knee:
-        reason = f"{why_no_knee}; {reason}"
+        reason = f"{why_no_knee} {reason[0].upper()}{reason[1:]}."
     found = _undetermined([at], reason, at.missing, limits, below)
     symptom = symptoms(*(beyond or [(at, below)])[0], limits)
     return replace(found, evidence=(*symptom, *found.evidence))
@@ -137,10 +136,12 @@ def _crossing(at: Level, limits: Mapping[str, float]) -> dict[str, list[Statisti
     Without those of the whole machine's CPUs where others took much of them.
     """
     found: dict[str, list[Statistic]] = {}
+    past = {name for name, value in at.values.items() if value >= limits.get(name, inf)}
+    if not past:
+        return found
     unfit = strangers.MACHINE_WIDE if strangers.hidden(at, limits) else frozenset[str]()
     for one in STATISTICS:
-        value = at.values.get(one.name)
-        if value is not None and value >= limits[one.name] and one.name not in unfit:
+        if one.name in past and one.name not in unfit:
             found.setdefault(one.resource, []).append(one)
     return found
 
@@ -265,12 +266,13 @@ def _point_group(
     )
 
 
-def _but(at: Level, limits: Mapping[str, float]) -> str:
-    """Say what is at its limit all the same, but not newly, and what was not measured."""
+def _nothing_new(at: Level, below: Level, limits: Mapping[str, float]) -> str:
+    """Say that no limit was reached newly, which ones were before, and what was not measured."""
+    text = f"no measured resource reached its limit at {at.name} that was below it at {below.name}"
     high = [RESOURCES[name][1] for name in _strongest(_crossing(at, limits)) if name != "service"]
-    text = f"; at its limit at both: {', '.join(high)}" if high else ""
-    others = strangers.words([at], limits)
-    return text + (f"; {others}" if others else "") + not_known(unmeasured(at))
+    text += f"; at its limit at both: {', '.join(high)}" if high else ""
+    theirs = strangers.words([at], limits)
+    return text + (f"; {theirs}" if theirs else "") + not_known(unmeasured(at))
 
 
 def _undetermined(
@@ -282,11 +284,8 @@ def _undetermined(
 ) -> Attribution:
     missing = gaps(unseen)
     evidence = list(others({}, members, limits, below))
-    gap = missing[0].partition(": ") if missing else ("", "", "")
-    count = len(gap[0].split(", "))
-    told = f"Close the gap in the evidence ({count} statistic{'s' * (count > 1)}): {gap[2]}."
     of_curve = any(one.level is not None for one in members)
-    next_actions = [told if missing else NOTHING_MISSING if of_curve else NOTHING_MISSING_AT_POINTS]
+    next_actions = [closing(missing, NOTHING_MISSING if of_curve else NOTHING_MISSING_AT_POINTS)]
     if held := [one for one in members if strangers.hidden(one, limits)]:
         evidence.append(ranged(OWN, held, limits))
         next_actions.insert(0, strangers.ACTION)

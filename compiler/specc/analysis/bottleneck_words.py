@@ -8,6 +8,9 @@ from math import log2
 
 from specc.analysis.bottleneck_table import CORE, RESOURCES, STATISTICS, Statistic
 
+_SHOWN_BY = {one.name: one.resource for one in STATISTICS if not one.rare}
+"""Statistic -> the resource that it shows to be below its limit, or at it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
@@ -80,9 +83,9 @@ def others(
 ) -> Iterator[str]:
     """Yield one sentence for each other resource that was measured: what speaks against it."""
     told = set(winners)
+    known = _known(members)
     for one in STATISTICS:
-        known = any(one.name in member.values for member in members)
-        if one.resource in told or one.rare or not known:
+        if one.resource in told or one.rare or one.name not in known:
             continue
         told.add(one.resource)
         if below is not None:
@@ -146,7 +149,7 @@ def symptoms(at: Level, below: Level, limits: Mapping[str, float]) -> Iterator[s
 
 def unmeasured(at: Level) -> list[str]:
     """Return the core resources of which no statistic was measured."""
-    seen = {one.resource for one in STATISTICS if one.name in at.values and not one.rare}
+    seen = {_SHOWN_BY[name] for name in at.values if name in _SHOWN_BY}
     return [resource for resource in CORE if resource not in seen | at.absent]
 
 
@@ -158,8 +161,20 @@ def not_known(resources: Sequence[str]) -> str:
 
 def common_gaps(members: Sequence[Level]) -> dict[str, str]:
     """Return what none of the points has measured."""
-    gaps = {name: text for member in members for name, text in member.missing.items()}
-    return {n: t for n, t in gaps.items() if not any(n in member.values for member in members)}
+    gaps: dict[str, str] = {}
+    last: Mapping[str, str] = {}
+    for member in members:
+        # ten thousand points mostly share what nothing told of them
+        if member.missing is not last:
+            gaps.update(member.missing)
+            last = member.missing
+    known = _known(members)
+    return {name: text for name, text in gaps.items() if name not in known}
+
+
+def _known(members: Sequence[Level]) -> set[str]:
+    """Return the statistics that were measured at any of the points."""
+    return set[str]().union(*(member.values for member in members))
 
 
 def gaps(missing: Mapping[str, str]) -> tuple[str, ...]:
@@ -174,3 +189,12 @@ def gaps(missing: Mapping[str, str]) -> tuple[str, ...]:
 def figure(value: float) -> str:
     """Write a number with three digits; whole thousands in full."""
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
+def closing(missing: Sequence[str], otherwise: str) -> str:
+    """Word the next action where nothing was shown: to measure what `gaps` told of first."""
+    if not missing:
+        return otherwise
+    names, _, reason = missing[0].partition(": ")
+    count = len(names.split(", "))
+    return f"Close the gap in the evidence ({count} statistic{'s' * (count > 1)}): {reason}."

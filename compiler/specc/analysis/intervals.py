@@ -48,7 +48,7 @@ def over_runs(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     runs = len(values)
     if runs == 0:
         return _no_interval(None, 0, level, "t", "no run has a value")
-    if min(values) == max(values):
+    if runs == 1 or min(values) == max(values):
         # to logs and back would cost equal byte counts their last digits
         return _equal(values[0], runs, level)
     positive = min(values) > 0

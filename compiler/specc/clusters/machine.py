@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TypedDict
 
 from specc.clusters.figure import Figure
 from specc.clusters.probe import Probe
@@ -21,6 +22,13 @@ _PATTERNS = {
 _GLIBC = re.compile(r"\b(2\.[0-9]{1,2})$")
 _PYTHON = re.compile(r"(\S+): Python 3\.([0-9]+)\.")
 _OLDEST_PYTHON = 9
+
+
+class _Container(TypedDict):
+    """A profile's `container`."""
+
+    command: str
+    """Program that starts images."""
 
 
 def gpus_seen(
@@ -85,9 +93,7 @@ def _container(probes: tuple[Probe, ...], *, is_node: bool) -> Figure:
             if said := each.lines(program):
                 note = f"{program} --version on {each.host}: {said[0]}"
                 note += "" if is_node else " (not a node)"
-                # written so because the word alone is also the name of a kind
-                value = dict(command=program)  # noqa: C408
-                return Figure(field="container", value=value, note=note)
+                return Figure(field="container", value=_Container(command=program), note=note)
     note = f"not known: neither apptainer nor singularity on {probes[0].host}; a module may have it"
     return Figure(field="container", value=None, note=note)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 # not a digit of a name: p90, c0001, node-12, torch 2.13.0
 _NUMBER = re.compile(r"(?<![\w.-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
 
+@lru_cache(maxsize=4096)
 def shape(text: str) -> str:
     """Return a text with its numbers replaced, to tell which texts say the same."""
     return _NUMBER.sub("#", text)
@@ -30,7 +32,7 @@ def merged(texts: Sequence[str]) -> str:
 
     ["drift of +6.1%", "drift of +11.0%"] becomes "drift of +6.1% to +11.0%".
     """
-    numbers = [_NUMBER.findall(text) for text in texts]
+    numbers = [_NUMBER.findall(text) for text in dict.fromkeys(texts)]
     parts = _NUMBER.split(texts[0])
     told = []
     for place in range(len(numbers[0])):

@@ -14,11 +14,13 @@ from dataclasses import replace
 from specc.analysis.intervals import over_runs
 from specc.analysis.percentiles import METHOD
 from specc.collate.judging import judge, no_data
-from specc.collate.records.samples import LARGEST, Sampled
+from specc.collate.records.samples import LARGEST, RunSamples, Sampled
 from specc.collate.run_percentiles import statistics
 from specc.collate.values import STATES, TaskResult
 from specc.kinds.base import Measurement, Metric
 from specc.model import Json
+
+_NO_RUN: Mapping[str, Measurement] = {}
 
 
 def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
@@ -66,19 +68,19 @@ def make_cells(
         found[one.task][one.metric] = _reckonable(sampled.settled(one))
     made = []
     for cell, places in cells.items():
-        by_place = {place: tasks[place] for place in places}
-        members = list(by_place.values())
-        runs = [found[p] for p in places if tasks[p].state == "completed"]
+        members = [tasks[place] for place in places]
+        runs = [found.get(p, _NO_RUN) for p in places if tasks[p].state == "completed"]
         values = {
             metric.name: _metric_value(
-                metric, [run.get(metric.name) for run in runs], by_place, sampled
+                metric, [run.get(metric.name) for run in runs], tasks, members, sampled
             )
             for metric in metrics
         }
-        present = [v for v in values.values() if v["value"] is not None]
-        main = present[0] if present else _nothing(members)
+        present = (value for value in values.values() if value["value"] is not None)
+        main = next(present, None) or _nothing(members)
         first = members[0]
-        states: dict[str, int] = {s: sum(m.state == s for m in members) for s in map(str, STATES)}
+        seen = [member.state for member in members]
+        states: dict[str, int] = {state: seen.count(state) for state in STATES}
         made.append(
             {
                 "cell": cell,
@@ -112,19 +114,19 @@ def _reckonable(one: Measurement) -> Measurement:
 def _metric_value(
     metric: Metric,
     runs: Sequence[Measurement | None],
-    by_place: Mapping[int, TaskResult],
+    tasks: Sequence[TaskResult],
+    members: Sequence[TaskResult],
     sampled: Sampled,
 ) -> dict[str, Json]:
-    """Return one metric of one point. by_place: the tasks of all its repetitions."""
-    members = list(by_place.values())
+    """Return one metric of one point. members: the tasks of all its repetitions."""
     present = [r for r in runs if r is not None and r.value is not None]
     run_values = [r.value for r in present if r.value is not None]
     interval = over_runs(run_values)
     reason = _why_missing(runs, members) if len(present) < len(runs) or not present else None
     if present and reason is not None:
         reason = f"{len(runs) - len(present)} of {len(runs)} repetitions have no value: {reason}"
-    tasks = [run.task for run in present]
-    samples = [one for task in tasks if (one := sampled.run(task, metric.name)) is not None]
+    places = [run.task for run in present]
+    samples = _samples(metric.name, places, sampled)
     found = judge(present, interval, samples, reason)
     return {
         "value": interval.centre,
@@ -138,13 +140,19 @@ def _metric_value(
         "interval_reason": interval.reason,
         "n": interval.runs,
         "run_values": run_values,
-        "run_repetitions": [by_place[task].repetition for task in tasks],
+        "run_repetitions": [tasks[place].repetition for place in places],
         "verdict": found.verdict,
         "verdict_reason": found.reason,
         "verdict_causes": found.as_json(),
-        "distribution": _distribution(metric.name, tasks, sampled),
-        "statistics": statistics(metric.name, tasks, sampled),
+        "distribution": _distribution(metric.name, places, sampled) if samples else None,
+        "statistics": statistics(metric.name, places, sampled) if samples else None,
     }
+
+
+def _samples(metric: str, places: Sequence[int], sampled: Sampled) -> list[RunSamples]:
+    """Return what the values of each run look like; none where runs have single values."""
+    runs = sampled.known.runs
+    return [runs[place, metric] for place in places if (place, metric) in runs] if runs else []
 
 
 def _nothing(members: Sequence[TaskResult]) -> dict[str, Json]:

@@ -5,20 +5,23 @@ Every file is written to a temporary name and moved, so that a reader never sees
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
 
-from specc.collate.records.cache import Cache
+from specc.collate.records.cache import Cache, sha256_of
 from specc.collate.records.long_tables import Long
+from specc.collate.rooms import tables_room
 from specc.collate.values import Study, TaskResult
 from specc.model import Json
 
 SUMS = "SHA256SUMS"
 _SORTED = json.JSONEncoder(sort_keys=True).encode
+_HOLE = "\ue000metrics\ue000"
+"""Stands where a text is put in; what holds it of its own accord is written in one piece."""
 CSV_ROWS = 1_000_000
 """Longer tables are written as Parquet only: no spreadsheet takes more rows."""
 
@@ -37,9 +40,18 @@ def write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-def write_json(path: Path, value: Json) -> Path:
-    """Write one JSON object; see `json_text`."""
-    return write_text(path, json_text(value))
+def write_json(path: Path, value: Json, shared: dict[int, str] | None = None) -> Path:
+    """Write one JSON object, a part at a time; see `json_text`.
+
+    shared: what is known of `metrics` that items of several documents have in common, by the ids of
+    these; it grows. They must live as long as it does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb", buffering=1 << 20) as file:
+        file.writelines(text.encode() for text in _json_parts(value, shared))
+    part.replace(path)
+    return path
 
 
 def json_text(value: Json) -> str:
@@ -47,15 +59,34 @@ def json_text(value: Json) -> str:
 
     Ten thousand cells indented to their depths would take seconds. Raises ValueError for NaN.
     """
+    return "".join(_json_parts(value))
+
+
+def _json_parts(value: Json, shared: dict[int, str] | None = None) -> Iterator[str]:
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
-    fields = (f"{encode(name)}: {_lines(part, encode)}" for name, part in value.items())
-    return "{\n" + ",\n".join(fields) + "\n}\n"
 
+    def item_text(item: Json) -> str:
+        """Return an item, its metrics as they were written before: most of it are metrics."""
+        metrics = item.get("metrics") if shared is not None and isinstance(item, dict) else None
+        if shared is None or not isinstance(metrics, dict):
+            return encode(item)
+        text = shared.get(id(metrics))
+        if text is None:
+            text = shared[id(metrics)] = encode(metrics)
+        head, _, tail = encode({**item, "metrics": _HOLE}).partition(f'"{_HOLE}"')
+        return encode(item) if _HOLE in tail else f"{head}{text}{tail}"
 
-def _lines(value: Json, encode: Callable[[Json], str]) -> str:
-    if isinstance(value, list) and value:
-        return "[\n  " + ",\n  ".join(map(encode, value)) + "\n]"
-    return encode(value)
+    before = "{\n"
+    for name, part in value.items():
+        yield f"{before}{encode(name)}: "
+        before = ",\n"
+        if isinstance(part, list) and part:
+            yield f"[\n  {item_text(part[0])}"
+            yield from (f",\n  {item_text(item)}" for item in part[1:])
+            yield "\n]"
+        else:
+            yield encode(part)
+    yield f"{'' if value else before}\n}}\n"
 
 
 def write_tables(
@@ -82,11 +113,11 @@ def write_tables(
         flat = _flat(table)
         written.append(_write_table(folder / f"{name}.parquet", flat))
         written.append(_write_table(folder / f"{name}.csv", flat))
-    long = Long(folder, keys, study.records.key, cache)
-    without_csv = {
-        name: long.write(name, one) for name, one in frames.items() if name not in tables
-    }
-    return [*written, *long.written], without_csv
+    without_csv = {name: n for name, n in rows.items() if name not in tables}
+    if without_csv:
+        long = Long(folder, keys, tables_room(study.kind), study.records, cache)
+        written += [long.write(name, n) for name, n in without_csv.items()]
+    return written, without_csv
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Json]]) -> list[Path]:
@@ -149,16 +180,19 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
     numbers = ("value", "low", "high", "level")
     texts = ("reason", "unit", "better", "interval_method", "verdict", "verdict_reason")
     spread = ("samples", "effective_samples", "avg", "min", "p50", "p90", "p95", "p99", "max")
-    rows = [
-        {
-            "cell": cell["cell"],
-            "metric": name,
-            **{key: metric[key] for key in (*numbers, "n", *texts)},
-            **{key: (metric["distribution"] or {}).get(key) for key in spread},
-        }
-        for cell in cells
-        for name, metric in cell["metrics"].items()
-    ]
+    own = (*numbers, "n", *texts)
+    pick = itemgetter(*own)
+    metrics = [metric for cell in cells for metric in cell["metrics"].values()]
+    # one look at each, for all of them are more than a processor keeps near
+    picked = list(map(pick, metrics))
+    spreads = [metric["distribution"] or {} for metric in metrics]
+    none: list[None] = [None] * len(metrics)
+    columns = {
+        "cell": [cell["cell"] for cell in cells for _ in cell["metrics"]],
+        "metric": [name for cell in cells for name in cell["metrics"]],
+        **{key: [each[at] for each in picked] for at, key in enumerate(own)},
+        **{key: [one.get(key) for one in spreads] if any(spreads) else none for key in spread},
+    }
     schema = {
         **dict.fromkeys(("cell", "metric"), pl.String()),
         **dict.fromkeys(numbers, pl.Float64()),
@@ -169,7 +203,7 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
     axes = [f"axis_{name}" for name in dict.fromkeys(n for cell in cells for n in cell["axes"])]
     keys = tasks.select("cell", "bundle_id", "run_id", "condition_id", *axes)
     keys = keys.unique("cell", keep="first", maintain_order=True)
-    return keys.join(pl.DataFrame(rows, schema=schema), on="cell", maintain_order="left_right")
+    return keys.join(pl.DataFrame(columns, schema=schema), on="cell", maintain_order="left_right")
 
 
 def _axis(name: str, values: list[Json]) -> pl.Series:
@@ -223,14 +257,14 @@ def remove_stale(out: Path, before: Mapping[str, str], written: Iterable[Path]) 
         file = out / name
         if not file.resolve().is_relative_to(out.resolve()) or not file.is_file():
             continue
-        if hashlib.sha256(file.read_bytes()).hexdigest() == before[name]:
+        if sha256_of(file) == before[name]:
             file.unlink()
 
 
 def write_sums(out: Path, files: Iterable[Path]) -> Path:
     """Write SHA256SUMS over the files given, as `sha256sum -c` reads it."""
     lines = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(out).as_posix()}\n"
+        f"{sha256_of(file)}  {file.relative_to(out).as_posix()}\n"
         for file in sorted(set(files), key=lambda f: f.relative_to(out).as_posix())
     ]
     return write_text(out / SUMS, "".join(lines))

@@ -31,7 +31,11 @@ def bundle_facts(sources: Sequence[Source]) -> list[dict[str, Json]]:
             "spec_text": source.compile_info.get("spec_text"),
             "shapes": source.manifest["shapes"],
             "environments": {
-                name: {key: one.get(key) for key in ("mode", "python", "pinned", "lock_sha256")}
+                name: {
+                    **{key: one.get(key) for key in ("mode", "python", "pinned", "lock_sha256")},
+                    "image": one.get("image"),
+                    "image_digest": one.get("digest") or one.get("sha256"),
+                }
                 for name, one in source.manifest["environments"].items()
             },
         }
@@ -161,6 +165,8 @@ def reproducibility(sources: Sequence[Source], runs: Sequence[Mapping[str, Json]
     They start from the bundle, whose id says what it holds; where it was compiled is no matter.
     """
     commands = []
+    if any(run["run_id"] for run in runs):
+        commands.append("# in bundles without results; beside these, name a run anew: SPECC_RUN=…")
     for source in parents_first(sources):
         bundle = source.bundle_id
         commands.append(f"# {bundle}: sha256 of manifest.json {source.manifest_sha256}")

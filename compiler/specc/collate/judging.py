@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from specc.analysis.intervals import Interval
 from specc.analysis.percentiles import samples_needed
 from specc.analysis.steadiness import ALPHA, LIMIT, common_drift
-from specc.collate.causes import grouped, merged
+from specc.collate.causes import grouped, merged, shape
 from specc.collate.records.samples import RunSamples
 from specc.kinds.base import Measurement
 from specc.model import Json
@@ -42,11 +43,8 @@ class Judgement:
     """The worst of its causes; VALID without any."""
     causes: tuple[tuple[str, str], ...]
     """(verdict, reason) pairs, worst first."""
-
-    @property
-    def reason(self) -> str | None:
-        """All reasons in one line; None when nothing speaks against the number."""
-        return "; ".join(reason for _, reason in self.causes) or None
+    reason: str | None
+    """All reasons in one line; None when nothing speaks against the number."""
 
     def as_json(self) -> list[Json]:
         """Return the causes as the summary has them."""
@@ -67,19 +65,24 @@ def judge(
     if not runs:
         return no_data(missing or "no metric has a value")
     held = dict.fromkeys(warning for run in runs for warning in run.warnings)
-    for reason in _unsteady(samples):
+    for reason in _unsteady(samples) if samples else ():
         held["NOT_STEADY", reason] = None
     for reason in _too_few(runs, interval, samples):
         held["TOO_FEW", reason] = None
-    if not held:
-        return Judgement(verdict="VALID", causes=())
-    ordered = sorted(held, key=lambda cause: (_WORST_FIRST.index(cause[0]), cause[1]))
-    return Judgement(verdict=ordered[0][0], causes=tuple(ordered))
+    return _judgement(tuple(held))
 
 
 def no_data(reason: str) -> Judgement:
     """Return the judgement on a number that isn't there."""
-    return Judgement(verdict="NO_DATA", causes=(("NO_DATA", reason),))
+    return _judgement((("NO_DATA", reason),))
+
+
+@lru_cache(maxsize=4096)
+def _judgement(causes: tuple[tuple[str, str], ...]) -> Judgement:
+    """Return what these causes come to; ten thousand points have few different ones."""
+    ordered = tuple(sorted(causes, key=lambda one: (_WORST_FIRST.index(one[0]), one[1])))
+    reason = "; ".join(reason for _, reason in ordered) or None
+    return Judgement(verdict=ordered[0][0] if ordered else "VALID", causes=ordered, reason=reason)
 
 
 def _unsteady(samples: Sequence[RunSamples]) -> list[str]:
@@ -100,9 +103,10 @@ def _unsteady(samples: Sequence[RunSamples]) -> list[str]:
 def _too_few(
     runs: Sequence[Measurement], interval: Interval, samples: Sequence[RunSamples]
 ) -> Iterable[str]:
-    needed = samples_needed(90)
-    if samples and (worth := sum(one.effective_n for one in samples)) < needed:
-        yield f"{worth:.0f} independent samples, {needed} needed for a p90"
+    if samples:
+        worth, needed = sum(one.effective_n for one in samples), samples_needed(90)
+        if worth < needed:
+            yield f"{worth:.0f} independent samples, {needed} needed for a p90"
     if len(runs) < 2:
         yield "one repetition: the spread between runs is unknown"
     elif interval.low is None:
@@ -121,10 +125,8 @@ def verdict_groups(cells: Iterable[Mapping[str, Json]]) -> list[dict[str, Json]]
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for cell in cells:
         for cause in cell["verdict_causes"]:
-            verdict = cause["verdict"]
-            for key in grouped([cause["reason"]]):
-                each = found.setdefault((verdict, key), {})
-                each.setdefault(cell["cell"], []).append(cause["reason"])
+            each = found.setdefault((cause["verdict"], shape(cause["reason"])), {})
+            each.setdefault(cell["cell"], []).append(cause["reason"])
     groups = []
     for (verdict, _), reasons in found.items():
         cause = merged([text for texts in reasons.values() for text in texts])

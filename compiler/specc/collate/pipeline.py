@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from specc.collate import export
+from specc.collate.cells import cell_members
 from specc.collate.curves.load import load_curves
 from specc.collate.evidence.bottleneck import bottlenecks
 from specc.collate.evidence.contamination import contaminated
@@ -19,7 +20,7 @@ from specc.collate.evidence.efficiency import efficiency
 from specc.collate.evidence.hardware import read_samples
 from specc.collate.evidence.sharing import with_company
 from specc.collate.evidence.surroundings import surroundings
-from specc.collate.finding.attempts import all_attempts, attempt_table
+from specc.collate.finding.attempts import TaskAttempt, all_attempts, attempt_table
 from specc.collate.finding.complete import complete
 from specc.collate.finding.duplicates import compare_duplicates
 from specc.collate.finding.read import Found, read
@@ -33,7 +34,7 @@ from specc.collate.spent import spent
 from specc.collate.summary import summarise
 from specc.collate.values import Collated, Damage, Records, ResultsInvalid, Study, TaskResult
 from specc.comparing.absolute import Baseline, declared
-from specc.comparing.junit import gate_cases, junit
+from specc.comparing.junit import junit, limit_cases
 from specc.comparing.series import series
 from specc.model import Json
 from specc.pilot.sizing import flat, sizing
@@ -92,15 +93,24 @@ def collate_data(
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
     if said := slurm_rows(made.found):
         written += export.write_rows(out / "tables", "slurm", said)
-    written.append(export.write_json(out / "summary.json", summary))
-    written.extend(_write_results(out, summary))
-    if summary["gates"]:
-        text = junit(gate_cases(summary["gates"]), name=str(summary["name"]))
+    # cells stand in both documents
+    shared: dict[int, str] = {}
+    written.append(export.write_json(out / "summary.json", summary, shared))
+    written.append(export.write_json(out / "completeness.json", _completeness(summary)))
+    written.extend(_write_results(out, summary, shared))
+    if limits := limit_cases(summary):
+        text = junit(limits, name=str(summary["name"]))
         written.append(export.write_text(out / "junit.xml", text))
     written.append(export.write_sums(out, written))
     return Collated(
         out=out, summary=summary, paths=tuple(written), completeness=summary["completeness"]
     )
+
+
+def _completeness(summary: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what a script asks first: is all there, and what is not? Without reading a summary."""
+    about = {key: summary[key] for key in ("schema_version", "kind", "name")}
+    return {**about, **summary["completeness"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +136,13 @@ def analyse(
     """Read bundles and results, and return all that is known of them. Raises ResultsInvalid."""
     progress("reading")
     found = read(paths, complaint=cache.check)
-    study = _study(found, cache)
+    attempts = all_attempts(found)
+    study = _study(found, attempts, cache)
     while not cache.hashes_fit():
         # now it is known whose rows don't count
         found = read(paths, complaint=cache.check)
-        study = _study(found, cache)
+        attempts = all_attempts(found)
+        study = _study(found, attempts, cache)
     cache.save()
     room = Computed(tables_room(study.kind), study, cache)
     frames = room.frames(study.records.all())
@@ -139,16 +151,17 @@ def analyse(
     progress("analysing")
     windows = tuple(room.windows(frames))
     held = with_company(contaminated(study.tasks, windows, samples, study.launches), study)
-    summary = {**summarise(study, room, frames, held), **sizing(found, samples)}
+    members = cell_members(study.tasks)
+    summary = {**summarise(study, room, frames, held, members), **sizing(found, samples)}
     summary.update(surroundings(found))
-    summary["spent"] = spent(found, all_attempts(found))
+    summary["spent"] = spent(found, attempts)
     summary["not_written"] = not_written(summary)
     analysis = study.sources[0].manifest["spec"].get("analysis") or {}
     summary["load"] = load_curves(summary, analysis)
     summary["series"] = series(summary)
     summary.update(declared(summary, analysis, baseline))
-    summary.update(bottlenecks(summary, study, windows, samples, slurm_rows(found)))
-    summary.update(efficiency(summary, study, windows, samples))
+    summary.update(bottlenecks(summary, study, members, windows, samples, slurm=slurm_rows(found)))
+    summary.update(efficiency(summary, study, members, windows, samples))
     rows = room.rows(frames)
     room.save()
     return Analysed(found=found, study=study, frames=frames, rows=rows, summary=summary)
@@ -179,7 +192,7 @@ def settle(
     return tasks, records, damage
 
 
-def _study(found: Found, cache: Cache) -> Study:
+def _study(found: Found, attempts: Sequence[TaskAttempt], cache: Cache) -> Study:
     tasks, records, damage = settle(found, cache)
     kind = str(found.sources[0].manifest["kind"])
     tasks, differing = compare_duplicates(tasks, found, tables_room(kind))
@@ -201,7 +214,7 @@ def _study(found: Found, cache: Cache) -> Study:
         sources=found.sources,
         tasks=tasks,
         records=records,
-        attempts=attempt_table(all_attempts(found), tasks),
+        attempts=attempt_table(attempts, tasks),
         launches=launches,
         damage=(*found.damage, *damage, *differing),
         torn_lines=sum(state.torn_bytes > 0 for state in states),
@@ -217,12 +230,12 @@ def _second_choice(task: TaskResult) -> TaskResult:
     return replace(second, others=tuple(others), attempts=task.attempts + second.attempts)
 
 
-def _write_results(out: Path, summary: Json) -> list[Path]:
+def _write_results(out: Path, summary: Json, shared: dict[int, str]) -> list[Path]:
     """Write results-<run_id>.json for each run that has happened."""
     from specc.collate.results import results_documents
 
     return [
-        export.write_json(out / name, document)
+        export.write_json(out / name, document, shared)
         for name, document in results_documents(summary, tables_room(summary["kind"])).items()
     ]
 

@@ -5,7 +5,7 @@ Pure, and without a clock: the same bundles and results give the same summary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from specc.analysis.percentiles import METHOD
 from specc.collate import facts
 from specc.collate.author_order import declared_settings, load_first, ordered_like
-from specc.collate.cells import cell_members, make_cells
+from specc.collate.cells import make_cells
 from specc.collate.design import design_facts
 from specc.collate.evidence.nodes import factors, hosts_of
 from specc.collate.finding.complete import completeness
@@ -33,17 +33,19 @@ def summarise(
     room: Computed,
     frames: Mapping[str, pl.LazyFrame],
     held: Mapping[int, tuple[tuple[str, str], ...]],
+    members: Mapping[str, Sequence[int]],
 ) -> dict[str, Json]:
     """Return the summary of a study as plain JSON values.
 
     frames: of the kind's `frames`.   held: what speaks against the times of a task, by its place.
+    members: of `cell_members`.
     """
     first = study.sources[0].manifest
     spec = first["spec"]
     analysis = spec.get("analysis") or {}
     metrics = load_first(room.metrics(_distinct_settings(study), frames), analysis)
     measurements = _measured(room, frames, metrics, held)
-    members, hosts = cell_members(study.tasks), hosts_of(study)
+    hosts = hosts_of(study)
     cells = make_cells(study.tasks, metrics, measurements, room.sampled(members), members)
     completed = {
         cell: [place for place in places if study.tasks[place].state == "completed"]

@@ -136,6 +136,15 @@ class Records:
         """How many rows there are."""
         return sum(part.rows for part in self.parts)
 
+    @property
+    def longest(self) -> float:
+        """Return how many rows the longest run has; parts of several runs count evenly."""
+        rows: dict[int, float] = {}
+        for part in self.parts:
+            for task in part.tasks:
+                rows[task] = rows.get(task, 0.0) + part.rows / len(part.tasks)
+        return max(rows.values(), default=0.0)
+
     def all(self) -> pl.LazyFrame:
         """Return all rows as one frame."""
         return _one(self.parts)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from specc.bundle_folders import run_folder
 from specc.commands.console import Answer, as_exit_code, bars, verb, watched_run
 from specc.problems import ExitCode
 
@@ -91,12 +92,14 @@ def pin(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The spec to write pins into.")],
     results: Annotated[
         list[Path] | None,
-        typer.Option("--results", metavar="PATH", help="Where runs were written."),
+        typer.Option(
+            "--results", metavar="PATH", help="Where runs were written; BUNDLE:r1: that one."
+        ),
     ] = None,
 ) -> Answer:
     """Pin a spec's cluster inputs to what a run has seen."""
     from specc.pin import pin as pin_inputs
 
-    found = pin_inputs(spec, bundle, results or ())
+    found = pin_inputs(spec, bundle, map(run_folder, results or ()))
     lines = [f"{name}: {value}" for name, value in found.pins.items()] or ["nothing to pin"]
     return Answer(text="\n".join(lines), data={"spec": str(spec), "pins": dict(found.pins)})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from specc.bundle_folders import named_run, report_folders
 from specc.commands.console import Answer, as_table, steps, verb
 from specc.commands.outside import outside
 from specc.model import Json
@@ -24,6 +25,15 @@ GateFile = Annotated[
 Across = Annotated[
     str, typer.Option("--across", metavar="WHAT,…", help="Differences that are meant: driver,gpu,…")
 ]
+Reports = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--report",
+        metavar="DIR",
+        help="Folder of specc collate whose cache spares reading long results again; default:"
+        " NAME-report here. May be repeated.",
+    ),
+]
 _MOST_ROWS = 20
 _MOST_NOTES = 4
 _MOST_ANSWERS = 6
@@ -31,6 +41,12 @@ _MOST_ANSWERS = 6
 
 class NoBaseline(SpeccError):
     """Options about a comparison without anything to compare with."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NoReport(SpeccError):
+    """A folder given as a report that collate has not written."""
 
     exit_code = ExitCode.USAGE
 
@@ -51,6 +67,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for comparison.json, pages, plot, JUnit.")
     ] = None,
+    report: Reports = None,
 ) -> Answer:
     """Say whether a run became worse than another: PASS, FAIL or INCONCLUSIVE.
 
@@ -68,8 +85,8 @@ def compare(
     if out is not None:
         outside(out)
     with steps() as progress:
-        old = read_side(baseline, progress=progress)
-        new = read_side(current, progress=progress)
+        old = read_side(baseline, reports=earlier([Path(baseline)], report), progress=progress)
+        new = read_side(current, reports=earlier([Path(current)], report), progress=progress)
         asked = read_gate(gate, new.summary) if gate else default_gate(new.summary)
         progress("comparing")
         refused = None
@@ -84,6 +101,17 @@ def compare(
         data["error"] = str(refused)
         return Answer(text="", data=data, code=refused.exit_code, note=f"specc: {refused}{hint}")
     return Answer(text=comparison_text(found), data=data, code=EXIT_CODES[found["gate"]])
+
+
+def earlier(paths: Sequence[Path], given: Sequence[Path] | None = None) -> list[Path]:
+    """Return the folders that a collate of these paths may have written to, those given first.
+
+    Raises NoReport for one that is given and is no such folder.
+    """
+    for folder in given or ():
+        if not (folder / "summary.json").is_file():
+            raise NoReport(f"--report: {folder} has no summary.json", hint="name a collate's --out")
+    return [*(given or ()), *report_folders(named_run(path)[0] for path in paths)]
 
 
 def given_baseline(
@@ -106,7 +134,7 @@ def given_baseline(
     from specc.comparing.gate import default_gate, read_gate
     from specc.comparing.sides import read_side
 
-    side = read_side(named, progress=progress)
+    side = read_side(named, reports=earlier([Path(named)]), progress=progress)
     asked = default_gate if gate is None else partial(read_gate, gate)
     return GivenBaseline(
         side=side, gate=asked, across=read_across(across), run_id=current.resolve().name
@@ -141,13 +169,13 @@ def _limits(summary: Mapping[str, Json]) -> list[str]:
     """Return a line for each limit. A load curve answers its objectives as a whole: level by level
     the highest loads are there to break them.
     """
-    from specc.reporting.sections.limits import asked
+    from specc.comparing.limits import answered_by_curve, judged_by_point
 
-    answers = [(one, curve) for curve in summary.get("load") or () for one in curve["slo"]]
-    lines = [f"{one['verdict']}  {one['text']}" for one in asked(summary)]
+    answers = list(answered_by_curve(summary))
+    lines = [f"{one['verdict']}  {one['text']}" for one in judged_by_point(summary)]
     if len(answers) <= _MOST_ANSWERS:
-        return [*lines, *(_answered(one, curve, summary) for one, curve in answers)]
-    met = sum(one["verdict"] == "MET" for one, _ in answers)
+        return [*lines, *(_answered(one, curve, summary) for curve, one in answers)]
+    met = sum(one["verdict"] == "MET" for _, one in answers)
     return [*lines, f"objectives: {met} of {len(answers)} answers of load curves are MET"]
 
 

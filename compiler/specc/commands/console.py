@@ -74,7 +74,7 @@ def verb(function: Callable[..., Answer]) -> Callable[..., None]:
         raise typer.Exit(int(answer.code))
 
     signature = own.replace(parameters=[*own.parameters.values(), asked], return_annotation=None)
-    command.__signature__ = signature  # type: ignore[attr-defined]
+    vars(command)["__signature__"] = signature
     command.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     return command
 

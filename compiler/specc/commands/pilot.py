@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from specc.bundle_folders import run_folder
 from specc.commands.console import Answer, bars, verb
 from specc.commands.specs import SpecPath, Usage
 from specc.problems import ExitCode
@@ -30,7 +31,7 @@ def pilot(
         typer.Option(
             "--from",
             metavar="RESULTS",
-            help="Read a pilot that has run: proposals, and GO or NO-GO. May be repeated.",
+            help="Read a pilot that has run (BUNDLE, or BUNDLE:r1): proposals, and GO or NO-GO.",
         ),
     ] = None,
     apply: Annotated[
@@ -44,7 +45,7 @@ def pilot(
     whole study should ask for.
     """
     if results:
-        return _read(spec, results, apply=apply)
+        return _read(spec, [run_folder(path) for path in results], apply=apply)
     if apply:
         raise Usage("--apply needs --from RESULTS", hint="run the pilot's bundle first")
     from specc.pilot.choose import pilot_tasks

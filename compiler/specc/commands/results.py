@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from specc.commands.compare import Across, GateFile, given_baseline, judged
+from specc.bundle_folders import report_folder, run_folder
+from specc.commands.compare import (
+    Across,
+    GateFile,
+    Reports,
+    earlier,
+    given_baseline,
+    judged,
+)
 from specc.commands.console import Answer, bars, steps, verb
 from specc.commands.outside import outside
 from specc.model import Json
@@ -41,13 +49,17 @@ def collate(
 ) -> Answer:
     """Turn what runs have written into tables, plots and a report.
 
-    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
-    be several. Exits 1 where a gate of the spec
-    or of --gate says FAIL, 5 where one is INCONCLUSIVE.
+    PATH is a bundle or a results folder (all runs), or BUNDLE:r1 or BUNDLE/results/r1 (that run
+    alone); there may be several. Exits 1 where a gate of the spec or of --gate says FAIL, 5 where
+    one is INCONCLUSIVE.
     """
+    from specc.collate.memory import keep_memory
+
+    keep_memory()
     from specc.collate.pipeline import collate as collate_paths
 
-    folder = outside(out or Path(f"{paths[0].resolve().name}-report"))
+    paths = [run_folder(path) for path in paths]
+    folder = outside(out or report_folder(paths[0]))
     with steps() as progress:
         held = given_baseline(baseline, gate, across, current=paths[0], progress=progress)
         made = collate_paths(paths, folder, rehash=rehash, baseline=held, progress=progress)
@@ -75,20 +87,23 @@ def export(
         str,
         typer.Option("--format", metavar="NAME,…", help="dataset, prometheus, junit, ro-crate."),
     ] = "all",
+    report: Reports = None,
 ) -> Answer:
     """Write results for other programs: data set, Prometheus, JUnit, RO-Crate.
 
-    PATH is a bundle, a results folder (all runs) or BUNDLE/results/r1 (that run alone); there may
-    be several. Exit code 1: a value that is not 0
-    would be 0.000000 in the CSV, which was not written; the Parquet file beside it has every digit.
+    PATH is a bundle or a results folder (all runs), or BUNDLE:r1 or BUNDLE/results/r1 (that run
+    alone); there may be several. Exit code 1: a value that is not 0 would be 0.000000 in the CSV,
+    which was not written; the Parquet file beside it has every digit.
     """
     from specc.exporting.pipeline import export as export_paths
     from specc.exporting.pipeline import read_formats
 
+    paths = [run_folder(path) for path in paths]
     wanted = read_formats(formats)
     outside(out)
     with steps() as progress:
-        made = export_paths(paths, out, wanted, progress=progress)
+        reports = earlier(paths, report)
+        made = export_paths(paths, out, wanted, reports=reports, progress=progress)
     refused = made.refused
     note = "" if refused is None else f"specc: no CSV: {refused}\n  hint: {refused.hint}"
     return Answer(
@@ -133,7 +148,8 @@ def rerun(
 ) -> Answer:
     """Compile the bundle of what failed or is missing, cured.
 
-    RESULTS are bundles with results, or results and their bundles. Exactly the failed, missing and
+    RESULTS are bundles with results, or results and their bundles; BUNDLE:r1 is that run alone.
+    Exactly the failed, missing and
     invalid tasks go in, under the same ids; each gets what on_failure says for its cause. The
     bundle borrows wheels and inputs from the one that it continues.
     """
@@ -142,7 +158,7 @@ def rerun(
     from specc.rerun.pipeline import rerun as compile_rerun
 
     wanted = Wanted(
-        results=results,
+        results=[run_folder(path) for path in results],
         run_id=run,
         out=out,
         full=full,

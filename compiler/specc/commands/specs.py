@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from specc.bundle_folders import run_folder
 from specc.commands.console import Answer, bars, verb
 from specc.model import Json
 from specc.problems import BundleInvalid, ExitCode, SpeccError
@@ -120,7 +121,8 @@ def compile_(
         typer.Option(
             "--skip-done",
             metavar="RESULTS",
-            help="Leave out what these bundles and results have completed. May be repeated.",
+            help="Leave out what these bundles, runs (BUNDLE:r1) or results have completed. May be"
+            " repeated.",
         ),
     ] = None,
 ) -> Answer:
@@ -131,7 +133,7 @@ def compile_(
     if skip_done:
         from specc.rerun.done import read_done
 
-        grown = read_done(skip_done)
+        grown = read_done([run_folder(path) for path in skip_done])
     try:
         with bars() as progress:
             made = compile_spec(

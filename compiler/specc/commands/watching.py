@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from specc.bundle_folders import named_run, run_folder
 from specc.commands.bundles import ResultsPath
 from specc.commands.console import Answer, verb
 from specc.model import Json
@@ -38,12 +39,12 @@ def status(
 ) -> Answer:
     """Tell how far runs are, from their files and Slurm's queue.
 
-    Each PATH is a bundle, a run, results, or a folder of them. Results that stand elsewhere than
-    their bundle need the bundle as a further PATH.
+    Each PATH is a bundle, a run (BUNDLE:r1 or its folder), results, or a folder of them. Results
+    that stand elsewhere than their bundle need the bundle as a further PATH.
     """
     from specc.watching.find import find_targets
 
-    targets = find_targets(paths, run_id=run_id, results=results)
+    targets = find_targets([run_folder(path) for path in paths], run_id=run_id, results=results)
     answer = _told(targets, check=check)
     return replace(answer, live=lambda: _watched(targets)) if watch else answer
 
@@ -84,15 +85,17 @@ def logs(
     """Show what a task printed, and how its attempts ended.
 
     TASK is the start of a task id, or axis=value, several of which narrow it down. A further word
-    that is a folder names the bundle or its results; without one it is the folder you are in.
+    that is a folder names the bundle or its results, BUNDLE:r1 a run of it; without one it is the
+    folder you are in.
     """
     from specc.watching.find import find_targets
     from specc.watching.log_words import as_json, failed_text, task_text
     from specc.watching.logs import read_run, require_tasks
 
     given = words or []
-    folders = [Path(word) for word in given if Path(word).is_dir()] or [Path()]
-    selectors = [word for word in given if not Path(word).is_dir()]
+    places = [word for word in given if named_run(Path(word))[0].is_dir()]
+    folders = [run_folder(Path(word)) for word in places] or [Path()]
+    selectors = [word for word in given if word not in places]
     if not selectors and not failed:
         raise typer.BadParameter("say which TASK, or --failed")
     run = read_run(find_targets(folders, run_id=run_id, results=results)[0])

@@ -16,6 +16,7 @@ from specc.comparing.pairs import Pairing, pair
 from specc.comparing.refusals import NotComparable, SameRun
 from specc.comparing.scale import Scale, of_cell
 from specc.comparing.sides import Side, same_run
+from specc.comparing.studies import refuse_other_metrics, refuse_other_studies
 from specc.model import Json
 from specc.problems import ExitCode
 
@@ -37,12 +38,13 @@ def compare_sides(
     """
     if same_run(baseline, current):
         raise SameRun((Difference(what="run", baseline=baseline.run_id, current="the same run"),))
-    refuse_other_metrics(baseline, current)
     pairing = pair(baseline.summary["cells"], current.summary["cells"], by_axes="spec" in across)
+    refuse_other_studies(baseline, current, pairing)
+    refuse_other_metrics(baseline, current)
     found = differences(baseline, current, pairing)
     refused = tuple(d for d in found if d.what not in across and d.what not in TOLD_ONLY)
-    if refused or not pairing.pairs:
-        raise NotComparable(refused or (*found, _NOTHING_IN_COMMON), across=across)
+    if refused:
+        raise NotComparable(refused, across=across)
     known = (*baseline.summary["metrics"], *current.summary["metrics"])
     metrics = {metric["name"]: metric for metric in known}
     judged = _judged(gate, pairing, metrics) if gate else []
@@ -102,31 +104,6 @@ def not_comparable(
         "tolerate": None,
         "rows": [],
     }
-
-
-_NOTHING_IN_COMMON = Difference(
-    what="spec", baseline="no point in common", current="no point in common"
-)
-
-
-def refuse_other_metrics(baseline: Side, current: Side) -> None:
-    """Raise NotComparable when kinds differ, or equal names of metrics mean something else.
-
-    Nothing makes such numbers comparable, so no --across covers them.
-    """
-    old, new = baseline.summary, current.summary
-    found = []
-    if old["kind"] != new["kind"]:
-        found.append(Difference(what="kind", baseline=old["kind"], current=new["kind"]))
-    theirs = {metric["name"]: metric for metric in new["metrics"]}
-    for metric in old["metrics"]:
-        other = theirs.get(metric["name"], metric)
-        for key in ("unit", "better", "definition"):
-            if metric[key] != other[key]:
-                what = f"{key} of {metric['name']}"
-                found.append(Difference(what=what, baseline=metric[key], current=other[key]))
-    if found:
-        raise NotComparable(tuple(found))
 
 
 def _verdict(judged: list[Metric], gate: Gate | None) -> Verdict:
@@ -224,8 +201,8 @@ def _row(
     line: Line, gated: Gated, metric: Mapping[str, Json], scale: Scale, verdict: str
 ) -> dict[str, Json]:
     numbers = _numbers(line.found, of_cell(scale, line.baseline.values))
-    both = (line.baseline.centre, line.current.centre)
-    absolute = None if None in both else both[1] - both[0]  # type: ignore[operator]
+    old, new = line.baseline.centre, line.current.centre
+    absolute = None if old is None or new is None else new - old
     row: dict[str, Json] = {
         "cell_baseline": line.pair.baseline["cell"],
         "cell_current": line.pair.current["cell"],
@@ -236,8 +213,12 @@ def _row(
         "unit": metric["unit"],
         "better": metric["better"],
         "gated": verdict != NOT_GATED,
-        "baseline": both[0],
-        "current": both[1],
+        "alarm": gated.alarm if verdict != NOT_GATED else None,
+        "tolerate": tolerated(gated, scale) if verdict != NOT_GATED else None,
+        "baseline": old,
+        "current": new,
+        "verdict_baseline": line.baseline.verdict,
+        "verdict_current": line.current.verdict,
         "runs": [len(line.baseline.values), len(line.current.values)],
         "delta_abs": absolute,
         "delta_pct": numbers.pop("effect_pct"),

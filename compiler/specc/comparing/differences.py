@@ -18,7 +18,7 @@ NAMES = {
     "specc": "version of specc that the bundle was compiled by",
     "condition": "resources of task and job, slots, fixtures, partition",
     "nodes": "number of nodes used",
-    "lock": "locks of the environments",
+    "lock": "locks and images of the environments",
     "packages": "versions of packages, where no lock pins them",
     "python": "version of Python",
     "kernel": "operating system and kernel",
@@ -71,10 +71,10 @@ def environment(summary: Mapping[str, Json]) -> dict[str, frozenset[str]]:
         "condition": frozenset(_shape(one) for bundle in bundles for one in bundle["shapes"]),
         "nodes": frozenset([str(len(hosts))]),
         "lock": frozenset(
-            f"{name}: {one['lock_sha256'][:12]}"
+            text
             for bundle in bundles
             for name, one in bundle["environments"].items()
-            if one.get("lock_sha256")
+            for text in _content(name, one)
         ),
         "packages": frozenset(
             f"{name} {version}" for one in environments for name, version in one["packages"].items()
@@ -88,6 +88,14 @@ def environment(summary: Mapping[str, Json]) -> dict[str, frozenset[str]]:
         "network": frozenset(machine["network"] for machine in machines),
         "host": frozenset(hosts),
     }
+
+
+def _content(name: str, environment: Mapping[str, Json]) -> Iterator[str]:
+    """Yield what an environment is made of, as far as it is pinned: its lock, its image."""
+    if environment.get("lock_sha256"):
+        yield f"{name}: {environment['lock_sha256'][:12]}"
+    if environment.get("image"):
+        yield f"{name}: image {environment.get('image_digest') or environment['image']}"
 
 
 def _of_spec(pairing: Pairing) -> Iterator[Difference]:

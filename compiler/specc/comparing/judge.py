@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import specc.analysis.comparing.two_samples as samples
 from specc.analysis.comparing.family import Decision, Question, Reach, decide, reach
+from specc.collate.causes import grouped, merged
 from specc.comparing.gate import TOLERATE, TOLERATE_POINTS, Gate, Gated
 from specc.comparing.measured import NEVER_ACQUITS, NEVER_BLAMES, TOLD, Measured, measured
 from specc.comparing.pairs import Pair
@@ -122,7 +123,9 @@ def _note(old: Measured, new: Measured) -> str | None:
             told.append(f"{name}: no value ({side.missing})")
         elif len(side.values) == 1:
             told.append(f"{name}: one run only, so its spread is unknown")
-        told += [f"{name} {text}" for text in side.held(TOLD) if side.values]
+        # what was held against several runs differs in its numbers only
+        alike = grouped(side.held(TOLD) if side.values else ())
+        told += [f"{name} {merged(texts)}" for texts in alike.values()]
     if new.values and new.lost_share > old.lost_share:
         told.append(f"current: {new.due - len(new.values)} of {new.due} runs have no value")
     return "; ".join(told) or None

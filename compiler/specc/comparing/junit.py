@@ -6,14 +6,18 @@ Pure. FAIL is a failure, INCONCLUSIVE an error (nothing was shown), SKIPPED skip
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as Xml
 
 from specc.comparing import say
+from specc.comparing.limits import answered_by_curve, judged_by_point
 from specc.kinds.sentences import point
 from specc.model import Json
+from specc.reporting.sections.load_answers import curve_name, objective
 
+_OBJECTIVES = "objectives"
+_OF_ANSWERS = {"MET": "PASS", "NOT_MET": "FAIL", "UNDECIDED": "INCONCLUSIVE"}
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -74,12 +78,23 @@ def comparison_cases(comparison: Mapping[str, Json]) -> list[Case]:
     return cases
 
 
-def gate_cases(gates: Iterable[Mapping[str, Json]]) -> list[Case]:
-    """Return the cases of a spec's own gates, one for each."""
-    return [
-        Case(suite="gates", name=say.limit(gate), verdict=gate["verdict"], text=gate["text"])
-        for gate in gates
-    ]
+def limit_cases(summary: Mapping[str, Json]) -> list[Case]:
+    """Return the cases of a spec's own limits: each gate, and each objective or load curve's answer
+    to one.
+    """
+    return [*map(_limit_case, judged_by_point(summary)), *_answers(summary)]
+
+
+def _limit_case(one: Mapping[str, Json]) -> Case:
+    suite = _OBJECTIVES if one.get("role") == "slo" else "gates"
+    return Case(suite=suite, name=say.limit(one), verdict=one["verdict"], text=one["text"])
+
+
+def _answers(summary: Mapping[str, Json]) -> Iterator[Case]:
+    for curve, one in answered_by_curve(summary):
+        named = ", ".join(filter(None, (objective(one, summary), curve_name(curve, summary))))
+        verdict = _OF_ANSWERS[one["verdict"]]
+        yield Case(suite=_OBJECTIVES, name=named, verdict=verdict, text=one["text"])
 
 
 def _named(row: Mapping[str, Json]) -> str:

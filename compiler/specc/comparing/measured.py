@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from specc.comparing.gate import VALUE
 from specc.model import Json
 
-NEVER_ACQUITS = frozenset({"CONTAMINATED", "NOT_STEADY", "CLIENT_LIMITED", "NO_DATA"})
+NO_DATA = "NO_DATA"
+NEVER_ACQUITS = frozenset({"CONTAMINATED", "NOT_STEADY", "CLIENT_LIMITED", NO_DATA})
 """Verdicts on a number that keep its comparison from a PASS, on whichever side."""
 NEVER_BLAMES = frozenset({"CONTAMINATED"})
 """Verdicts on the current number that keep its comparison from a FAIL: the neighbour may be to
@@ -29,6 +30,8 @@ class Measured:
     centre: float | None
     missing: str | None
     """Why a run, or all of them, have no value."""
+    verdict: str
+    """What the report says of the number: "VALID", or the gravest of what is held against it."""
     causes: tuple[tuple[str, str], ...]
     """(verdict, reason): what is held against the number."""
     due: int = 0
@@ -65,6 +68,7 @@ def measured(cell: Mapping[str, Json], metric: str, statistic: str = VALUE) -> M
         repetitions=tuple(repetitions) if known else None,
         centre=chosen["value"],
         missing=chosen.get("reason"),
+        verdict=found["verdict"],
         causes=causes,
         due=cell["repetitions"]["expected"] - cell["repetitions"]["not_run"],
     )
@@ -78,4 +82,6 @@ def _causes(found: Mapping[str, Json]) -> list[tuple[str, str]]:
 
 
 def _nothing(reason: str) -> Measured:
-    return Measured(values=(), repetitions=None, centre=None, missing=reason, causes=())
+    return Measured(
+        values=(), repetitions=None, centre=None, missing=reason, verdict=NO_DATA, causes=()
+    )

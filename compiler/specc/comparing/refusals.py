@@ -32,3 +32,21 @@ class SameRun(NotComparable):
 
     def __str__(self) -> str:
         return f"{self.told}: {self.found[0].baseline}"
+
+
+class OtherStudy(NotComparable):
+    """Runs of studies that share no work: no list of differences stands between them."""
+
+    told = "not comparable: they are different studies"
+
+    def __init__(self, baseline: str, current: str, *, alike: bool) -> None:
+        """alike: some of their points have equal axes, and both measure the same things."""
+        super().__init__((Difference(what="study", baseline=baseline, current=current),))
+        self.hint = "compare two runs of one study"
+        if alike:
+            self.hint += "; where both specs mean the same points: --across spec"
+
+    def __str__(self) -> str:
+        (found,) = self.found
+        both = f"{found.baseline} and {found.current}"
+        return f"these are different studies, without a point in common: {both}"

@@ -6,12 +6,13 @@ Reads the results of what has no summary yet; writes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from specc.bundle_folders import named_run
 from specc.collate.pipeline import analyse
-from specc.collate.records.cache import Cache
+from specc.collate.records.cache import Cache, caches_in
 from specc.collate.values import ResultsInvalid
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
@@ -38,21 +39,25 @@ class Side:
     run_id: str
 
 
-def read_side(named: str, *, progress: Callable[[str], None] = lambda _: None) -> Side:
+def read_side(
+    named: str,
+    *,
+    reports: Iterable[Path] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Side:
     """Read a side. named: a folder, or FOLDER:RUN to pick one of its runs.
 
+    reports: folders that collate has written to, whose caches spare reading long results again.
     Raises SideUnclear when several runs could be meant, ResultsInvalid when there is none.
     """
-    path, run_id = Path(named), None
-    if not path.exists() and ":" in named:
-        before, _, run_id = named.rpartition(":")
-        path = Path(before)
+    path, run_id = named_run(Path(named))
     stored = path / SUMMARY
     if stored.is_file():
         summary = _stored(stored)
     else:
         progress(f"collating {path}")
-        summary = analyse([path], Cache()).summary
+        cache = Cache(others=caches_in(reports), progress=progress)
+        summary = analyse([path], cache).summary
     if run_id is None and not (path / MANIFEST).is_file():
         # the folder of one run, whose bundle may hold others
         name = path.resolve().name

@@ -1,17 +1,17 @@
-"""Turn a summary into test cases: one for each point's completeness, one for each gate. Pure."""
+"""Turn a summary into test cases: one for each point's completeness, one for each limit. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from specc.comparing.junit import Case, gate_cases
+from specc.comparing.junit import Case, limit_cases
 from specc.kinds.sentences import point
 from specc.model import Json
 
 
 def cases(summary: Mapping[str, Json]) -> list[Case]:
-    """Return the gates that the spec declares, then every point of every run."""
-    return [*gate_cases(summary.get("gates") or ()), *_completeness(summary)]
+    """Return the limits that the spec declares, then every point of every run."""
+    return [*limit_cases(summary), *_completeness(summary)]
 
 
 def _completeness(summary: Mapping[str, Json]) -> Iterator[Case]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import polars as pl
 
 from specc.collate.export import json_text, write_bytes
 from specc.collate.pipeline import Analysed, analyse
-from specc.collate.records.cache import Cache
+from specc.collate.records.cache import Cache, caches_in
 from specc.collate.rooms import tables_room
 from specc.comparing.junit import junit
 from specc.exporting.cases import cases
@@ -68,10 +68,15 @@ def export(
     out: Path,
     formats: Sequence[str],
     *,
+    reports: Iterable[Path] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Write a study in the formats asked for. Raises ResultsInvalid, MissingColumns, WrongType."""
-    made = analyse(paths, Cache(progress=progress), progress=progress)
+    """Write a study in the formats asked for. Raises ResultsInvalid, MissingColumns, WrongType.
+
+    reports: folders that collate has written to, whose caches spare reading long results again.
+    """
+    cache = Cache(others=caches_in([*reports, out]), progress=progress)
+    made = analyse(paths, cache, progress=progress)
     progress("writing")
     exported = export_date(_now_s())
     files: dict[str, bytes] = {}

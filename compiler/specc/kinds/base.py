@@ -132,13 +132,13 @@ class Decision:
     label: str
     text: str | None
     """The answer in words and figures; None when it does not apply or can't be known."""
-    interval: str | None
+    interval: str | None = None
     """"790 to 833, n = 5"; None when there is none."""
-    verdict: str | None
+    verdict: str | None = None
     """A verdict of the summary, or MET, NOT_MET, UNDECIDED, FOUND, NOT_REACHED, PASS, …"""
     why: str
     """How sure it is and what it rests on; without a text, why there is none."""
-    cells: tuple[str, ...]
+    cells: tuple[str, ...] = ()
     """Ids of the cells it was computed from."""
     value: float | None = None
     """The answer as a number, where it is one."""

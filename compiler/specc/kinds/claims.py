@@ -78,6 +78,8 @@ def _chance(
     summary: Mapping[str, Json], first: Cell, second: Cell, metric: str, varies: bool
 ) -> float | None:
     values = [cell["metrics"][metric].get("run_values") or () for cell in (first, second)]
+    if min(map(len, values)) < 2:
+        return None
     paired = _paired(summary, first, second, metric)
     if paired:
         values = [_by_repetition(cell["metrics"][metric]) for cell in (first, second)]

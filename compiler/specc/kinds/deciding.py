@@ -32,7 +32,7 @@ def best_point(
 
 def missing(key: str, label: str, why: str) -> Decision:
     """Return a decision that can't be taken, with its reason."""
-    return Decision(key=key, label=label, text=None, interval=None, verdict=None, why=why, cells=())
+    return Decision(key=key, label=label, text=None, why=why)
 
 
 def interval_of(value: Mapping[str, Json]) -> str | None:

@@ -111,6 +111,8 @@ def point(axes: Mapping[str, Json]) -> str:
 
 def visible(text: str) -> str:
     """Return a text with signs that nobody sees, or that turn what follows, spelled out."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

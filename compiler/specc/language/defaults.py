@@ -100,13 +100,20 @@ def _may_hold(subschema: Schema, value: Json) -> bool:
     )
 
 
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
 def is_type(value: Json, name: str) -> bool:
     """Tell whether a value has a JSON Schema type; True is no number, 1.0 is an integer."""
     if isinstance(value, bool):
         return name == "boolean"
     if name == "integer":
         return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    python = {"string": str, "number": (int, float), "array": list, "object": dict}
     if name == "null":
         return value is None
-    return name in python and isinstance(value, python[name])  # type: ignore[arg-type]
+    return isinstance(value, _PYTHON.get(name, ()))

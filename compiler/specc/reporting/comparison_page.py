@@ -13,6 +13,7 @@ from specc.kinds.sentences import number, point, quantity
 from specc.model import Json
 from specc.reporting.forest import forest_files, plot_name
 from specc.reporting.report import render
+from specc.reporting.sections.against import doubt, refused
 from specc.resources import template_folder
 
 _WORDS = {
@@ -46,7 +47,7 @@ def comparison_page(comparison: Mapping[str, Json], plots: Mapping[str, bytes]) 
         "current": sides[1],
         "verdict": comparison["gate"] if comparison["comparable"] else "NOT COMPARABLE",
         "verdict_kind": "good" if comparison["gate"] == "PASS" else "warn",
-        "verdict_text": _WORDS[comparison["gate"]],
+        "verdict_text": refused(comparison) or _WORDS[comparison["gate"]],
         "heads": [_head(head) for head in comparison["primaries"]],
         "plots": _plots(comparison, plots),
         "gated": [_row(row) for row in gated],
@@ -81,7 +82,9 @@ def _row(row: Mapping[str, Json]) -> dict[str, str]:
         "point": point(row["axes"]),
         "metric": f"{row['label']}{statistic}",
         "baseline": quantity(row["baseline"], row["unit"]),
+        "baseline_doubt": doubt(row["verdict_baseline"]),
         "current": quantity(row["current"], row["unit"]),
+        "current_doubt": doubt(row["verdict_current"]),
         "effect": str(row["effect_text"]),
         "runs": f"{runs[0]} and {runs[1]}",
         "verdict": str(row["verdict"]),
@@ -105,8 +108,14 @@ def _plots(comparison: Mapping[str, Json], plots: Mapping[str, bytes]) -> list[d
 def _method(comparison: Mapping[str, Json]) -> list[str]:
     if not comparison["comparable"] or comparison["primary"] is None:
         return []
-    level = comparison["family_level"]
+    level, count = comparison["family_level"], comparison["comparisons"]
     alpha = number(100 * (1 - level) / 2)
+    family = (
+        f"{count} comparisons are one family: if nothing became worse, the chance that any of them "
+        f"says FAIL is at most {alpha} %. The mean has four fifths of it, the cells share the rest "
+        "by Holm's steps."
+    )
+    alone = f"If nothing became worse, the chance of a FAIL is at most {alpha} %."
     return [
         "The unit of replication is the run: one value for each repetition of each cell, compared "
         "by Welch's t test, on logarithms where all values are above 0, as percentage points where "
@@ -114,11 +123,10 @@ def _method(comparison: Mapping[str, Json]) -> list[str]:
         "The headline is the mean over cells (of ratios the geometric one), each cell counting the "
         "same. Where repetitions line up, each repetition's mean is one value, so that a slow "
         "repetition counts once.",
-        f"{comparison['comparisons']} comparisons are one family: if nothing became worse, the "
-        f"chance that any of them says FAIL is at most {alpha} %. The mean has four fifths of it, "
-        "the cells share the rest by Holm's steps.",
+        family if count > 1 else alone,
         f"Intervals are two-sided at {100 * level:g} % for each comparison by itself; a FAIL needs "
         "more than an interval above the alarm where several are compared.",
+        "Beside a number stands its verdict where it is not VALID; the note tells why.",
         "A number that is CONTAMINATED, NOT_STEADY or CLIENT_LIMITED on either side never leads "
         "to PASS; one that is CONTAMINATED on the current side never to FAIL either.",
     ]

@@ -31,21 +31,29 @@ def folded(figure: Figure, rows: Rows, unit: str) -> tuple[Figure, list[Json], s
 
     rows: each with `parts`, its values of the figure's colour axes.   unit: of the metric.
     """
-    axes, scale = figure.colour, figure.scale
-    kept = _kept_axis(rows, axes)
+    axes = figure.colour
+    figure, rows = relined(figure, rows)
     groups: dict[str, list[Mapping[str, Json]]] = {}
     for row in rows:
-        name = row["parts"][kept] if kept is not None else ""
-        groups.setdefault(json.dumps([name, row["x"]]), []).append(row)
-    made = [_row(key, members, unit, scale) for key, members in groups.items()]
-    others = [axis.replace("_", " ") for at, axis in enumerate(axes) if at != kept]
+        groups.setdefault(json.dumps([row["series"], row["x"]]), []).append(row)
+    made = [_row(key, members, unit, figure.scale) for key, members in groups.items()]
+    others = [axis.replace("_", " ") for axis in axes if axis not in figure.colour]
     most = max(map(len, groups.values()))
     caption = (
         f"Points: median over {', '.join(others) or 'runs'}, of up to {most} points of the matrix "
         "each; bands or bars: from the least to the greatest of them. Each point stands in "
         "tables/cells.csv."
     )
-    return replace(figure, colour=() if kept is None else (axes[kept],)), made, caption
+    return figure, made, caption
+
+
+def relined(figure: Figure, rows: Rows) -> tuple[Figure, list[Mapping[str, Json]]]:
+    """Return the figure with the axis that stays as lines, and each row with its line of those."""
+    kept = _kept_axis(rows, figure.colour)
+    if kept is None:
+        return replace(figure, colour=()), [{**row, "series": ""} for row in rows]
+    colour = (figure.colour[kept],)
+    return replace(figure, colour=colour), [{**row, "series": row["parts"][kept]} for row in rows]
 
 
 def _kept_axis(rows: Rows, axes: Sequence[str]) -> int | None:

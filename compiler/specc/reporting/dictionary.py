@@ -8,6 +8,7 @@ from specc.model import Json
 
 _FILES = (
     ("summary.json", "every number, its interval, verdict and reason; what all else is made from"),
+    ("completeness.json", "how many tasks have which state, and each without a result by name"),
     ("results-<run_id>.json", "the cells of one run, in the flat shape of its kind"),
     ("report.html, report.md, insights.md", "this report; the findings alone"),
     ("report.json", "the report as data: decisions, findings, definitions, commands, failures"),

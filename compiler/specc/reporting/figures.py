@@ -16,9 +16,10 @@ from specc.kinds.base import Figure, ReportRoom
 from specc.kinds.optional import Chart
 from specc.kinds.sentences import interval, quantity
 from specc.model import Json
-from specc.reporting import crowds, marks
+from specc.reporting import bins, crowds, marks
 from specc.reporting.drawings import Drawing, Drawings, framed, notice, themed_svg_png
 from specc.reporting.load_figures import load_drawings
+from specc.reporting.percentile_bars import percentile_drawings
 
 _NOTICE = "Not measured: {}."
 _MOST_LETTERS = 80
@@ -29,6 +30,7 @@ def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
     items = (
         *load_drawings(summary),
         *map(_own_drawing, _charts(room, summary)),
+        *percentile_drawings(summary),
         *(drawing(figure, summary) for figure in room.figures(summary)),
     )
     files: dict[str, bytes] = {}
@@ -85,28 +87,37 @@ def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:
             points=0,
             caption=_NOTICE.format(reason),
         )
-    caption = _caption(rows, banded=marks.banded(figure, rows))
-    if crowds.is_crowd(rows):
-        figure, rows, caption = crowds.folded(figure, rows, _unit(figure, summary))
-    document = framed(
-        marks.chart(figure, rows, list(map(_short, summary["axes"].get(figure.x or "", [])))),
-        figure.subject,
-        figure.title,
-        note=_doubts(rows),
-    )
+    order = list(map(_short, summary["axes"].get(figure.x or "", [])))
+    figure, rows, note, caption = _aggregated(figure, rows, order, _unit(figure, summary))
+    document = framed(marks.chart(figure, rows, order), figure.subject, figure.title, note=note)
     return Drawing(
         figure=figure,
-        document={**document, "data": {"values": list(map(_data, rows))}},
+        document={**document, "data": {"values": rows}},
         empty=None,
         points=len(rows),
         caption=caption,
     )
 
 
+def _aggregated(
+    figure: Figure, rows: Sequence[Mapping[str, Json]], order: Sequence[Json], unit: str
+) -> tuple[Figure, list[Json], str, str]:
+    """Return what is drawn of the rows: no more marks than can be told apart, note and caption."""
+    crowd = crowds.is_crowd(rows)
+    lined = crowds.relined(figure, rows) if crowd else (figure, rows)
+    if bins.is_dense(lined[1]):
+        return bins.binned(*lined, order, unit)
+    if crowd:
+        figure, made, caption = crowds.folded(figure, rows, unit)
+        return figure, made, _doubts(made), caption
+    caption = _caption(rows, banded=marks.banded(figure, rows))
+    return figure, list(map(_data, rows)), _doubts(rows), caption
+
+
 def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
     """Return one row for each cell that has a value, in matrix order."""
-    times = Counter(_point(cell) for cell in summary["cells"])
     rows = []
+    repeated = _repeated(summary["cells"])
     for cell in summary["cells"]:
         found = _first_value(figure, cell)
         if found is None:
@@ -114,7 +125,7 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
         metric, note = found
         scaled = {k: _scaled(metric[k], figure.scale) for k in ("value", "low", "high")}
         name = [str(cell["axes"].get(axis, "")) for axis in figure.colour]
-        if times[_point(cell)] > 1:
+        if cell["cell"] in repeated:
             # the same point in several runs or on several conditions: separate lines
             name.append(f"{cell['run_id']} {(cell['condition_id'] or '')[:4]}")
         label = " ".join(name)
@@ -125,8 +136,7 @@ def _rows(figure: Figure, summary: Mapping[str, Json]) -> list[dict[str, Json]]:
                 "series": _short((f"{label} ({note})" if label else note) if note else label),
                 "n": metric["n"],
                 "verdict": metric["verdict"],
-                "shown": quantity(metric["value"], metric["unit"]),
-                "spread": interval(metric),
+                "metric": metric,
                 **scaled,
             }
         )
@@ -142,7 +152,14 @@ def _short(value: Json) -> Json:
 
 
 def _data(row: Mapping[str, Json]) -> dict[str, Json]:
-    return {key: value for key, value in row.items() if key != "parts"}
+    """Return a row as the plot carries it, with the words of its tooltip."""
+    metric = row["metric"]
+    return {
+        **{key: row[key] for key in ("x", "series", "n", "verdict")},
+        "shown": quantity(metric["value"], metric["unit"]),
+        "spread": interval(metric),
+        **{key: row[key] for key in ("value", "low", "high")},
+    }
 
 
 def _unit(figure: Figure, summary: Mapping[str, Json]) -> str:
@@ -150,8 +167,13 @@ def _unit(figure: Figure, summary: Mapping[str, Json]) -> str:
     return next((str(m["unit"]) for m in summary["metrics"] if m["name"] in names), "")
 
 
-def _point(cell: Mapping[str, Json]) -> str:
-    return json.dumps(cell["axes"], sort_keys=True)
+def _repeated(cells: Sequence[Mapping[str, Json]]) -> set[str]:
+    """Return the cells whose point was measured in several runs, or on several conditions."""
+    if len({(cell["bundle_id"], cell["run_id"], cell["condition_id"]) for cell in cells}) < 2:
+        return set()
+    points = [json.dumps(cell["axes"], sort_keys=True) for cell in cells]
+    times = Counter(points)
+    return {cell["cell"] for cell, point in zip(cells, points, strict=True) if times[point] > 1}
 
 
 def _first_value(figure: Figure, cell: Mapping[str, Json]) -> tuple[Mapping[str, Json], str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 _WIDTH = 0.49
 """Of a letter, in parts of the size of type: over English text Arial's is about 0.44."""
@@ -87,7 +88,7 @@ def kept(
     """
     for count in range(len(texts), 0, -1):
         chosen = list(texts[:count])
-        size = largest(lambda s, chosen=chosen: height(chosen, width, s), room, sizes)  # type: ignore[misc]
+        size = largest(partial(height, chosen, width), room, sizes)
         if size is not None:
             return chosen, size, len(texts) - count
     if not texts:
@@ -101,9 +102,23 @@ def kept(
 def kept_rows(
     rows: Rows, widths: Sequence[float], room: float, sizes: Sequence[float]
 ) -> tuple[Rows, float]:
-    """Return the head and as many rows as fit, and their size of type."""
+    """Return the head and as many rows as fit, and their size of type.
+
+    A smaller size is taken where it keeps words whole that a larger one would break.
+    """
     for count in range(len(rows), 1, -1):
-        for size in sizes:
-            if table_height(rows[:count], widths, size) <= room:
-                return rows[:count], size
+        chosen = rows[:count]
+        fit = [size for size in sizes if table_height(chosen, widths, size) <= room]
+        if fit:
+            whole = (size for size in fit if _keeps_words(chosen, widths, size))
+            return chosen, next(whole, fit[0])
     return rows[:2], sizes[-1]
+
+
+def _keeps_words(rows: Rows, widths: Sequence[float], size: float) -> bool:
+    return all(
+        lines(word, width, size) == 1
+        for row in rows
+        for text, width in zip(row, widths, strict=True)
+        for word in text.split()
+    )

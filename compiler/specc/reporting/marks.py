@@ -34,6 +34,8 @@ _MOST_BARS = 8
 """A line with more values than this has a band; below, a bar at each of them."""
 _MANY, _POINT, _SMALL_POINT = 30, 64, 20
 """Points of a line with more values than this are smaller, or they would hide it [px²]."""
+_SPREADS = {"range": "range", "band": "5th to 95th percentile"}
+"""Field of a tooltip -> its title, where rows stand for several points."""
 _MOST_WORDS = 40
 _LEVEL_LETTERS = 60
 _LEGEND_LETTERS = 80
@@ -67,8 +69,12 @@ def chart(figure: Figure, rows: Rows, order: Sequence[Json]) -> alt.LayerChart:
         base = base.encode(xOffset=alt.XOffset("series:N").sort(names))
     spread = _band(base, figure, rows) if banded(figure, rows) else _bars(base, figure, rows)
     points = base.encode(
-        shape=_named(alt.Shape("series:N"), figure, names), tooltip=_tooltip(figure, rows)
+        shape=_named(alt.Shape("series:N"), figure, names), tooltip=tooltip(figure, rows)
     )
+    if "band" in rows[0]:
+        # of so many medians the line is what is seen; the marks are there to be pointed at
+        unseen = points.mark_point(filled=True, size=_POINT, opacity=0)
+        return alt.layer(spread, *_lines(base, names), unseen)
     size = _POINT if len({row["x"] for row in rows}) <= _MANY else _SMALL_POINT
     full = points.transform_filter(f"datum.verdict === '{FULL}'")
     hollow = points.transform_filter(f"datum.verdict !== '{FULL}'")
@@ -194,16 +200,21 @@ def log_ticks(least: float, most: float) -> list[float]:
     return [float(f"{tick:.3g}") for tick in ticks[first : last + 1]]
 
 
-def _tooltip(figure: Figure, rows: Rows) -> list[alt.Tooltip]:
+def tooltip(figure: Figure, rows: Rows) -> list[alt.Tooltip]:
+    """Return what a mark tells when it is pointed at."""
     import altair as alt
 
+    own = next((name for name in _SPREADS if name in rows[0]), "spread")
+    count = "points" if "points" in rows[0] else "repetitions"
     return [
         alt.Tooltip("series:N", title="line"),
-        alt.Tooltip("x:N", title=(figure.x or "point").replace("_", " ")),
+        alt.Tooltip("bin:N" if "bin" in rows[0] else "x:N", title=_x_name(figure)),
         alt.Tooltip("shown:N", title=figure.subject),
-        alt.Tooltip("range:N", title="range")
-        if "range" in rows[0]
-        else alt.Tooltip("spread:N", title="95 % interval"),
-        alt.Tooltip("n:Q", title="repetitions"),
+        alt.Tooltip(f"{own}:N", title=_SPREADS.get(own, "95 % interval")),
+        alt.Tooltip("points:Q" if count == "points" else "n:Q", title=count),
         alt.Tooltip("verdict:N"),
     ]
+
+
+def _x_name(figure: Figure) -> str:
+    return (figure.x or "point").replace("_", " ")

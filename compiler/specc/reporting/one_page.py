@@ -245,7 +245,6 @@ def _limits(
         key=key,
         label=label,
         text=f"{counts['PASS']} of {len(limits)} {kept}",
-        interval=None,
         verdict=words[worst],
         why="; ".join(str(one["text"]) for one in telling[:_MOST_TOLD]),
         cells=tuple(dict.fromkeys(cells)),
@@ -268,10 +267,8 @@ def _comparison(summary: Mapping[str, Json]) -> list[Decision]:
             key="comparison",
             label=label,
             text=str(primary.get("finding") or primary["text"]),
-            interval=None,
             verdict=found["gate"],
             why=str(primary["text"]).removeprefix(str(primary.get("finding") or "")).lstrip("; "),
-            cells=(),
             value=primary.get("effect_pct"),
             unit="%",
         )

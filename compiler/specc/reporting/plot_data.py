@@ -13,8 +13,14 @@ from specc.model import Json
 from specc.reporting.drawings import Drawing
 from specc.reporting.tabulate import DASH, Table, column, entry, table
 
-_WORDS = {"series": "line", "spread": "95 % interval", "n": "repetitions"}
-_SAID = ("x", "series", "shown", "spread", "range", "n", "verdict")
+_WORDS = {
+    "series": "line",
+    "bin": "from, to",
+    "spread": "95 % interval",
+    "band": "5th to 95th percentile",
+    "n": "repetitions",
+}
+_SAID = ("x", "series", "bin", "shown", "spread", "range", "band", "n", "points", "verdict")
 """Columns of the plots of a kind: their values are written as the page writes numbers."""
 
 

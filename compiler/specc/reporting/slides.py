@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from specc.reporting import fitting
 from specc.reporting.blocks import cut, printable
 from specc.reporting.deck import deck
 from specc.reporting.drawings import Drawings, themed_svg_png
-from specc.reporting.fitting import column_widths, kept, kept_rows, largest, lines
+from specc.reporting.fitting import column_widths, kept, kept_rows, largest
 from specc.resources import template_folder
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def _head(slide: Slide, title: str, sizes: Sequence[float]) -> None:
     frame = shape.text_frame
     frame.text = title
     _, _, width, height = _TITLE
-    needed = lambda size: lines(title, width, size) * size * 1.22 / 72  # noqa: E731
+    needed = partial(fitting.height, [title], width)
     frame.paragraphs[0].font.size = Pt(largest(needed, height, sizes) or sizes[-1])
 
 

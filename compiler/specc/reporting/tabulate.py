@@ -30,14 +30,17 @@ def entry(text: str, *, sort: Json = None, note: str = "", kind: str = "") -> di
     }
 
 
-def table(columns: Sequence[Json], rows: Sequence[Json]) -> Table:
-    """Return a table as templates take it; `file` says where the rows beyond the most are."""
+def table(columns: Sequence[Json], rows: Sequence[Json], *, of: int | None = None) -> Table:
+    """Return a table as templates take it; `file` says where the rows beyond the most are.
+
+    of: how many rows there are, where those beyond the most were not made.
+    """
     return {
         "title": "",
         "file": "tables/",
         "columns": list(columns),
         "rows": list(rows[:MOST_ROWS]),
-        "more": max(0, len(rows) - MOST_ROWS),
+        "more": max(0, (len(rows) if of is None else of) - MOST_ROWS),
         "folded": [],
         "notes": [],
     }
@@ -81,7 +84,7 @@ def results(summary: Mapping[str, Json]) -> Table:
         column("trace", note="cell, run, condition"),
     ]
     rows = []
-    for cell in summary["cells"]:
+    for cell in summary["cells"][:MOST_ROWS]:
         verdict = entry(
             cell["verdict"],
             note=cell["verdict_reason"] or "",
@@ -98,7 +101,7 @@ def results(summary: Mapping[str, Json]) -> Table:
             kind=CURED if cures else "",
         )
         rows.append([*points(summary, cell), verdict, count, *values, entry(trace, kind="trace")])
-    return with_notes(table(columns, rows))
+    return with_notes(table(columns, rows, of=len(summary["cells"])))
 
 
 def head(metric: Mapping[str, Json]) -> str:

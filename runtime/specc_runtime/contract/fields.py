@@ -88,19 +88,24 @@ def ordinal(value: Any) -> Optional[str]:
 
 def matching(pattern: str, what: str) -> Check:
     """Text that matches the whole of a regular expression; `what` completes "must be …"."""
-    found = re.compile(pattern)
+    found = re.compile(pattern).fullmatch
 
     def check(value: Any) -> Optional[str]:
-        fits = isinstance(value, str) and found.fullmatch(value) is not None
+        fits = isinstance(value, str) and found(value) is not None
         return None if fits else f"must be {what}"
 
     return check
 
 
 def one_of(*values: Any) -> Check:
+    # True == 1 in Python, so the types are compared as well
+    known = {(type(value), value) for value in values}
+
     def check(value: Any) -> Optional[str]:
-        # True == 1 in Python, so the types are compared as well
-        fits = any(value == known and type(value) is type(known) for known in values)
+        try:
+            fits = (type(value), value) in known
+        except TypeError:  # a list or an object is none of them
+            fits = False
         return None if fits else "must be one of " + ", ".join(map(str, values))
 
     return check
@@ -138,9 +143,6 @@ def map_of(check: Check) -> Check:
     return check_map
 
 
-_NOTHING = object()
-
-
 def record(required: Mapping[str, Check], optional: Optional[Mapping[str, Check]] = None) -> Check:
     """An object with these fields; others may stand beside them."""
     needed, extra = tuple(required.items()), tuple((optional or {}).items())
@@ -149,8 +151,9 @@ def record(required: Mapping[str, Check], optional: Optional[Mapping[str, Check]
         if not isinstance(value, dict):
             return "must be an object"
         for name, field in needed:
-            found = value.get(name, _NOTHING)
-            if found is _NOTHING:
+            try:  # costs nothing where it is there
+                found = value[name]
+            except KeyError:
                 return f"{name}: is missing"
             wrong = field(found)
             if wrong is not None:

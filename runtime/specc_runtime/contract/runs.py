@@ -114,33 +114,40 @@ def _read_launch(
         if name == "launch_ended":
             ended = event
         elif name == "task_not_run":
-            found.setdefault(event["task_id"], _Open()).not_run = event["reason"]
+            _entry(found, event["task_id"]).not_run = event["reason"]
         elif name in ("task_started", "task_checkpoint", "task_completed", "task_failed"):
             key = (event["task_id"], int(event["attempt"]))
             if name == "task_started":
                 started[key] = event
-                found.setdefault(key[0], _Open()).not_run = None
+                _entry(found, key[0]).not_run = None
             elif name == "task_checkpoint":
                 saved[key] = event
             else:
-                entry = found.setdefault(key[0], _Open())
+                entry = _entry(found, key[0])
                 end = judge_stop(event, words) if name == "task_failed" else event
                 entry.attempts.append(
                     _attempt(folder, started.pop(key, event), end, saved.pop(key, None))
                 )
     over = place.over or ended is not None or (words is not None and words.over)
-    first = _first_of_slots(journal)
+    first = _first_of_slots(journal) if started else set()
     for key, event in started.items():
         outcome, failure = "running", None
         if over:
             had_it_all = key in first and key not in saved
             outcome, failure = judge_cut(event, words, had_it_all=had_it_all)
         attempt = _attempt(folder, event, None, saved.get(key), outcome=outcome)
-        entry = found.setdefault(key[0], _Open())
+        entry = _entry(found, key[0])
         entry.attempts.append(replace(attempt, failure=failure))
     last = int(journal.events[-1]["epoch_ns"]) if journal.events else None
     around = tuple(event for event in journal.events if event["event"] in _AROUND)
     return LaunchState(folder, info, ended, journal.torn_bytes, len(journal.events), last, around)
+
+
+def _entry(found: Dict[str, _Open], task_id: str) -> _Open:
+    entry = found.get(task_id)
+    if entry is None:
+        entry = found[task_id] = _Open()
+    return entry
 
 
 def _first_of_slots(journal: Journal) -> Set[Tuple[str, int]]:

@@ -46,7 +46,7 @@ class Segment:
 
     def path(self, run: str) -> str:
         """Path of the records file below the run's folder."""
-        return os.path.join(run, self.launch, self.file)
+        return os.path.join(run, f"{self.launch}/{self.file}")
 
 
 def segment_from(value: Mapping[str, Any]) -> Segment:

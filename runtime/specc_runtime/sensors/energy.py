@@ -32,15 +32,17 @@ class Meter:
         gpus: Sequence[Union[nvml.Gpu, Unavailable]],
         cores: Tuple[int, int],
     ) -> None:
-        self._host = host
+        self.host = host
+        """The source for the package or the node; None when there is none."""
         self.passed_over = passed_over
         """Better sources for the package that do not work here, best first."""
-        self._gpus = gpus
-        self._cores = cores
+        self.gpus = gpus
+        self.cores = cores
+        """Cores of this process, cores of the node."""
 
     def start(self) -> Window:
         """Begin a window over all sensors; windows may overlap."""
-        return Window(self._host, self.passed_over, self._gpus, self._cores)
+        return Window(self)
 
     def idle(self, seconds: float) -> Dict[str, Any]:
         """Measure the machine doing nothing, as the baseline: an `idle` record's own fields."""
@@ -54,17 +56,10 @@ class Meter:
 class Window:
     """One timed stretch. A thread reads in between where a source asks for it."""
 
-    def __init__(
-        self,
-        host: Optional[HostSensor],
-        passed_over: List[Unavailable],
-        gpus: Sequence[Union[nvml.Gpu, Unavailable]],
-        cores: Tuple[int, int],
-    ) -> None:
-        self._host = host
-        self._passed_over = passed_over
-        self._cores = cores
-        self._device_windows = [device_energy.start(gpu) for gpu in gpus]
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        host = meter.host
+        self._device_windows = [device_energy.start(gpu) for gpu in meter.gpus]
         self._host_window = host.start() if host is not None else None
         self._start_s = time.monotonic()
         self._done = threading.Event()
@@ -88,21 +83,19 @@ class Window:
         return [window.stop() for window in self._device_windows] + [host_energy]
 
     def _stop_host(self) -> Dict[str, Any]:
-        passed_over = [sensor.as_dict() for sensor in self._passed_over]
-        if self._host is None or self._host_window is None:
-            reason = "; ".join(f"{s.sensor}: {s.reason}" for s in self._passed_over)
+        host, passed_over = self._meter.host, self._meter.passed_over
+        if host is None or self._host_window is None:
+            reason = "; ".join(f"{s.sensor}: {s.reason}" for s in passed_over)
             return energy("package", "none", None, reason=reason or "no source was asked")
         joules, reason_or_none, detail = self._host_window.stop()
         detail = dict(detail)
         detail.update(
             window_s=time.monotonic() - self._start_s,
-            cores=self._cores[0],
-            cores_of_node=self._cores[1],
-            passed_over=passed_over,
+            cores=self._meter.cores[0],
+            cores_of_node=self._meter.cores[1],
+            passed_over=[sensor.as_dict() for sensor in passed_over],
         )
-        return energy(
-            self._host.scope, self._host.source, joules, reason=reason_or_none, detail=detail
-        )
+        return energy(host.scope, host.source, joules, reason=reason_or_none, detail=detail)
 
     def _poll(self, period_s: float) -> None:
         while not self._done.wait(period_s):

@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 from specc.analysis.bottleneck import attribute_curve, attribute_points
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.analysis.bottleneck_words import Attribution, Level
-from specc.collate.cells import cell_members
 from specc.collate.evidence.hardware import Samples
 from specc.collate.evidence.resource_use import SAMPLED, Use, of_cell, use_of
 from specc.collate.evidence.stretches import launch_name
@@ -26,27 +25,36 @@ from specc.model import Json
 from specc.resources import schema
 
 Cell = Mapping[str, Json]
+_TOLD = frozenset({"CLIENT_LIMITED", "CONTAMINATED"})
 _BY_METRIC = "no metric gives it; analysis.bottleneck.metrics can name one"
 
 
 def bottlenecks(
     summary: Mapping[str, Json],
     study: Study,
+    members: Mapping[str, Sequence[int]],
     windows: Iterable[Window],
     samples: Mapping[tuple[str, str], Samples],
+    *,
     slurm: Sequence[Mapping[str, Json]],
 ) -> dict[str, Json]:
     """Return `load`, each curve with its `bottleneck`, and `bottleneck` of all other points.
 
-    summary: with `cells` and `load`.   windows: of the kind's room.   slurm: of `slurm_rows`.
+    summary: with `cells` and `load`.   members: of `cell_members`.
+    windows: of the kind's room.   slurm: of `slurm_rows`.
     """
     settings = _settings(study)
     limits, metrics = settings["thresholds"], settings["metrics"]
-    members = cell_members(study.tasks)
     uses = _with_slurm(_uses(study, members, windows, samples), study.tasks, members, slurm)
     cells = {cell["cell"]: cell for cell in summary["cells"]}
+    present = {metric for cell in cells.values() for metric in cell["metrics"]}
+    told = {
+        one.name: metrics.get(one.name, one.name)
+        for one in STATISTICS
+        if one.name in metrics or one.name in present
+    }
     levels = {
-        name: _level(cell, uses[name], metrics)
+        name: _level(cell, uses[name], told, metrics)
         for name, cell in cells.items()
         if cell["repetitions"].get("completed") and name in uses
     }
@@ -81,19 +89,23 @@ def _uses(
     found = {}
     for cell, places in members.items():
         each = []
+        ended = 0
         for place in places:
             task = study.tasks[place]
-            key = (task.run_path or "", task.launch or "")
             if task.state == "completed":
+                key = (task.run_path or "", task.launch or "")
                 known = samples.get(key)
-                each.append(use_of(task, timed[place], known, launches.get(key) or {}))
-        use = of_cell(each)
-        ended = sum((study.tasks[n].failure or {}).get("category") == "oom_host" for n in places)
-        if each:
-            kills = use.values.get("oom_kills", 0.0) + ended
-            use = replace(use, values={**use.values, "oom_kills": kills})
-        found[cell] = use
+                each.append(use_of(task, timed.get(place, ()), known, launches.get(key) or {}))
+            elif task.failure is not None:
+                ended += task.failure.get("category") == "oom_host"
+        found[cell] = _with_kills(of_cell(each), ended) if each else of_cell(())
     return found
+
+
+def _with_kills(use: Use, ended: int) -> Use:
+    """Return a use with the tasks counted that ended for want of memory."""
+    kills = use.values.get("oom_kills", 0.0) + ended
+    return replace(use, values={**use.values, "oom_kills": kills})
 
 
 def _with_slurm(
@@ -137,37 +149,47 @@ def _said(row: Mapping[str, Json]) -> dict[str, float]:
     return found
 
 
-def _level(cell: Cell, used: tuple[Use, frozenset[str]], metrics: Mapping[str, str]) -> Level:
-    """Return what is known of a cell: metrics first, then samples, then Slurm."""
+def _level(
+    cell: Cell,
+    used: tuple[Use, frozenset[str]],
+    told: Mapping[str, str],
+    named: Mapping[str, str],
+) -> Level:
+    """Return what is known of a cell: metrics first, then samples, then Slurm.
+
+    told: statistic -> the metric that stands for it.   named: those that the spec names.
+    """
     use, by_slurm = used
-    values, missing = dict(use.values), dict(use.missing)
-    for one in STATISTICS:
-        metric = cell["metrics"].get(metrics.get(one.name, one.name))
-        if metric is not None and metric["value"] is not None:
-            values[one.name] = metric["value"]
-            missing.pop(one.name, None)
-        elif one.name in metrics:
-            missing[one.name] = f"the metric {metrics[one.name]} has no value here"
-    limited, disturbed = (_causes(cell, name) for name in ("CLIENT_LIMITED", "CONTAMINATED"))
+    values, missing = use.values, use.missing
+    if told:
+        values, missing = dict(values), dict(missing)
+        for name, by in told.items():
+            metric = cell["metrics"].get(by)
+            if metric is not None and metric["value"] is not None:
+                values[name] = metric["value"]
+                missing.pop(name, None)
+            elif name in named:
+                missing[name] = f"the metric {by} has no value here"
+    causes = _causes(cell)
     return Level(
         name=point(cell["axes"]),
         values=values,
         missing=missing,
         absent=use.absent,
-        client_limited=limited,
-        disturbed=disturbed,
+        client_limited=causes.get("CLIENT_LIMITED") or None,
+        disturbed=causes.get("CONTAMINATED") or None,
         by_slurm=by_slurm & values.keys(),
     )
 
 
-def _causes(cell: Cell, verdict: str) -> str | None:
-    found = {
-        str(cause["reason"]): None
-        for judged in (cell, *cell["metrics"].values())
-        for cause in judged.get("verdict_causes") or ()
-        if cause["verdict"] == verdict
-    }
-    return "; ".join(found) or None
+def _causes(cell: Cell) -> dict[str, str]:
+    """Return the reasons of the verdicts that bear on a bottleneck, of a point and its metrics."""
+    found: dict[str, dict[str, None]] = {}
+    for judged in (cell, *cell["metrics"].values()):
+        for cause in judged.get("verdict_causes") or ():
+            if cause["verdict"] in _TOLD:
+                found.setdefault(cause["verdict"], {})[str(cause["reason"])] = None
+    return {verdict: "; ".join(reasons) for verdict, reasons in found.items()}
 
 
 def _of_curve(
@@ -217,20 +239,19 @@ def _of_points(
     found = []
     for one, places in attribute_points(list(levels.values()), limits):
         members = [names[place] for place in places]
-        axes = _in_common([cells[name]["axes"] for name in members], [c["axes"] for c in
-                          cells.values()])  # fmt: skip
+        # what is said of every point needs no axes to tell them by
+        axes = _in_common(members, cells) if len(members) < len(cells) else {}
         found.append({"cells": members, "axes": axes, **_plain(one)})
     return found
 
 
-def _in_common(
-    mine: Sequence[Mapping[str, Json]], everywhere: Sequence[Mapping[str, Json]]
-) -> dict[str, Json]:
+def _in_common(members: Sequence[str], cells: Mapping[str, Cell]) -> dict[str, Json]:
     """Return what tells some points from all others: {"device": "cpu", "batch_size": "8, 16"}."""
     told = {}
-    for axis in mine[0]:
-        here = list(dict.fromkeys(json.dumps(one.get(axis)) for one in mine))
-        if set(here) != {json.dumps(one.get(axis)) for one in everywhere}:
+    for axis in cells[members[0]]["axes"]:
+        texts = {name: json.dumps(cell["axes"].get(axis)) for name, cell in cells.items()}
+        here = dict.fromkeys(texts[name] for name in members)
+        if here.keys() != set(texts.values()):
             values = [json.loads(value) for value in here]
             told[axis] = values[0] if len(values) == 1 else ", ".join(map(str, values))
     return told

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from specc.analysis.efficiency import Efficiency, best, per_joule, per_unit
-from specc.collate.cells import cell_members
 from specc.collate.evidence.hardware import Samples
 from specc.collate.evidence.stretches import gpus_of, launch_name, within
 from specc.collate.values import Study, TaskResult
@@ -26,18 +25,18 @@ SCOPE, SOURCE = "device", "nvml"
 def efficiency(
     summary: Mapping[str, Json],
     study: Study,
+    members: Mapping[str, Sequence[int]],
     windows: Iterable[Window],
     samples: Mapping[tuple[str, str], Samples],
 ) -> dict[str, Json]:
     """Return `efficiency`: the best point by GPU or core and by joule, or reasons.
 
-    summary: with `cells`, `metrics`.   windows: of the kind's room.
+    summary: with `cells`, `metrics`.   members: of `cell_members`.   windows: of the kind's room.
     """
     metric = _work(summary, study)
     if metric is None:
         reason = "no metric of work per second is declared"
         return {"efficiency": {"resource": {"reason": reason}, "energy": {"reason": reason}}}
-    members = cell_members(study.tasks)
     watts = _watts(study, windows, samples)
     shapes = _shapes(study)
     by_resource: dict[str, dict[str, Efficiency]] = {"GPU": {}, "core": {}}

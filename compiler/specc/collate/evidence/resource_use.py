@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import isfinite
+from types import MappingProxyType
 
 from specc.analysis.bottleneck_table import STATISTICS
 from specc.analysis.strangers import TOO_BRIEF
@@ -74,12 +76,13 @@ def use_of(
 
     windows: of the task.   samples: of its launch; None without any.   launch: its launch.json.
     """
+    if samples is None:
+        return _nothing_known("nothing was sampled", gpu=bool(task.gpu))
+    mine = [window for window in windows if window.attempt == task.attempt]
+    if not mine:
+        return _nothing_known("when it was timed is not recorded", gpu=bool(task.gpu))
     absent = frozenset[str]() if task.gpu else _GPU
     wanted = _WITH_GPU if task.gpu else _WITHOUT_GPU
-    mine = [window for window in windows if window.attempt == task.attempt]
-    if samples is None or not mine:
-        reason = "nothing was sampled" if samples is None else "when it was timed is not recorded"
-        return Use(missing=dict.fromkeys(wanted, reason), absent=absent)
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for window in mine:
         seconds = (window.end_ns - window.start_ns) / 1e9
@@ -95,9 +98,19 @@ def use_of(
     return Use(values=values, missing=missing, absent=absent)
 
 
+@cache
+def _nothing_known(reason: str, *, gpu: bool) -> Use:
+    """Return the use of every task of which nothing is known for this reason."""
+    wanted = _WITH_GPU if gpu else _WITHOUT_GPU
+    absent = frozenset[str]() if gpu else _GPU
+    return Use(missing=MappingProxyType(dict.fromkeys(wanted, reason)), absent=absent)
+
+
 def of_cell(uses: Iterable[Use]) -> Use:
     """Return the mean over the tasks of a cell, the largest where a peak is meant."""
     each = list(uses)
+    if each and not each[0].values and all(use is each[0] for use in each):
+        return each[0]
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for use in each:
         for name, value in use.values.items():

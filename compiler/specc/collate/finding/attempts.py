@@ -74,36 +74,34 @@ def attempt_table(attempts: Iterable[TaskAttempt], tasks: Iterable[TaskResult]) 
         for t in tasks
         if t.state == "completed"
     }
-    rows = [
-        {
-            "task_id": one.task_id,
-            "bundle_id": one.bundle_id,
-            "run_id": one.run_id,
-            "condition_id": one.condition_id,
-            "launch": one.state.launch,
-            "attempt": one.state.attempt,
-            "slot": one.state.slot,
-            "host": one.host,
-            "gpu": one.state.gpu,
-            "outcome": one.state.outcome,
-            "counts": (
-                one.bundle_id, one.run_id, one.task_id, one.state.launch, one.state.attempt,
-            ) in counted,
-            "category": one.category,
-            "message": str(one.state.failure["message"]) if one.state.failure else None,
-            "duration_s": one.state.duration_s,
-            "cure": None if one.cure is None else json.dumps(one.cure, sort_keys=True),
-        }
-        for one in attempts
-    ]  # fmt: skip
-    texts = ("task_id", "bundle_id", "run_id", "condition_id", "launch", "host", "gpu", "outcome")
-    schema = {
-        **{name: pl.String() for name in texts},
-        "attempt": pl.Int64(),
-        "slot": pl.Int64(),
+    listed = list(attempts)
+    states = [one.state for one in listed]
+    columns = {
+        "task_id": [one.task_id for one in listed],
+        "bundle_id": [one.bundle_id for one in listed],
+        "run_id": [one.run_id for one in listed],
+        "condition_id": [one.condition_id for one in listed],
+        "launch": [state.launch for state in states],
+        "attempt": [state.attempt for state in states],
+        "slot": [state.slot for state in states],
+        "host": [one.host for one in listed],
+        "gpu": [state.gpu for state in states],
+        "outcome": [state.outcome for state in states],
+        "counts": [
+            (one.bundle_id, one.run_id, one.task_id, state.launch, state.attempt) in counted
+            for one, state in zip(listed, states, strict=True)
+        ],
+        "category": [one.category for one in listed],
+        "message": [str(state.failure["message"]) if state.failure else None for state in states],
+        "duration_s": [state.duration_s for state in states],
+        "cure": [
+            None if one.cure is None else json.dumps(one.cure, sort_keys=True) for one in listed
+        ],
+    }
+    types = {
+        **dict.fromkeys(columns, pl.String()),
+        **dict.fromkeys(("attempt", "slot"), pl.Int64()),
         "counts": pl.Boolean(),
-        **{name: pl.String() for name in ("category", "message", "cure")},
         "duration_s": pl.Float64(),
     }
-    order = [*(rows[0] if rows else schema)]
-    return pl.DataFrame(rows, schema={name: schema[name] for name in order})
+    return pl.DataFrame(columns, schema=types)

@@ -33,7 +33,8 @@ def complete(found: Found) -> tuple[TaskResult, ...]:
 
 def completeness(tasks: Sequence[TaskResult]) -> dict[str, Json]:
     """Count the states, and list every task that has no result with its reason."""
-    counts: dict[str, Json] = {state: sum(t.state == state for t in tasks) for state in STATES}
+    states = [task.state for task in tasks]
+    counts: dict[str, Json] = {state: states.count(state) for state in STATES}
     duplicates = [t for t in tasks if t.duplicates]
     return {
         "expected": len(tasks),
@@ -63,11 +64,11 @@ def _results(source: Source, lineage: str, runs: Sequence[Run]) -> Iterator[Task
         yield from (_blank(row, source, lineage, of_task) for row in source.tasks)
     for run in runs:
         for row in source.tasks:
-            blank = _blank(row, source, lineage, of_task, run_id=run.run_id)
             if (why := run.unreadable.get(row.task_id)) is not None:
+                blank = _blank(row, source, lineage, of_task, run_id=run.run_id)
                 yield replace(blank, state="invalid", reason=why)
             else:
-                yield _filled(blank, run.tasks[row.task_id], run)
+                yield _filled(row, run, lineage, of_task)
 
 
 def _blank(
@@ -97,11 +98,20 @@ def _blank(
     )
 
 
-def _filled(blank: TaskResult, task: TaskState, run: Run) -> TaskResult:
+def _filled(row: TaskRow, run: Run, lineage: str, of_task: Mapping[str, str]) -> TaskResult:
+    """Return a task as its run tells of it."""
+    task = run.tasks[row.task_id]
     shown = task.done or (task.attempts[-1] if task.attempts else None)
     state, reason = _state(task, shown)
-    return replace(
-        blank,
+    return TaskResult(
+        task_id=row.task_id,
+        lineage=lineage,
+        bundle_id=run.source.bundle_id,
+        run_id=run.run_id,
+        condition_id=of_task.get(row.task_id),
+        axes=row.axes,
+        repetition=row.repetition,
+        settings=row.settings,
         state=state,
         reason=reason,
         attempt=shown.attempt if shown else None,
@@ -114,6 +124,7 @@ def _filled(blank: TaskResult, task: TaskState, run: Run) -> TaskResult:
         segments=task.segments,
         beside=shown.neighbours if shown else (),
         duplicates=tuple(_named(run, again) for again in task.duplicates),
+        cure=cure_of(run.source, row.task_id),
     )
 
 

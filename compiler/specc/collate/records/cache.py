@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +21,15 @@ from typing import Any, NamedTuple, cast
 from specc.model import Json
 from specc_runtime.contract.segments import Segment, SegmentFiles
 
-VERSION = 1
+VERSION = 2
 """Raised when what stands in the cache comes to mean something else."""
 _WORTH = 1 << 20
 """Smaller segments are hashed again sooner than they are looked up."""
 _CHECKED = "checked"
 _INDEX = "index.json"
+_ROWS = "rows"
+FOLDER = "cache"
+"""Of the folder that a collate writes to."""
 
 
 class Cache:
@@ -37,10 +40,15 @@ class Cache:
         folder: Path | None = None,
         *,
         rehash: bool = False,
+        others: Sequence[Path] = (),
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """folder: None remembers nothing beyond the life of this object."""
+        """folder: None remembers nothing beyond the life of this object.
+
+        others: caches of other collates; what they remember is taken, and they stay as they are.
+        """
         self._folder = folder
+        self._others = () if rehash else tuple(others)
         self._temporary = folder is None
         self._rehash = rehash
         self.progress = progress
@@ -53,8 +61,9 @@ class Cache:
         self._asked: dict[_Claim, tuple[str, Segment, Future[str]]] = {}
         self._wrong: dict[_Claim, str] = {}
         self._stale = False
-        if folder is not None and not rehash:
-            self._checked = _read(folder / f"{_CHECKED}.json").get("files") or {}
+        if not rehash:
+            for place in reversed(self._places()):
+                self._checked.update(_read(place / f"{_CHECKED}.json").get("files") or {})
 
     @property
     def rehash(self) -> bool:
@@ -125,21 +134,25 @@ class Cache:
         seen = self._seen.setdefault(claim.path, {"stamp": stamp, "good": {}})
         seen["good"][claim.place] = claim.sha256
 
+    def _places(self) -> tuple[Path, ...]:
+        """Return where to look for what is remembered, the own folder first."""
+        return self._others if self._folder is None else (self._folder, *self._others)
+
     def find(self, key: str) -> tuple[Path, dict[str, Json]] | None:
         """Return a folder of tables and its index, when all of it is as it was written."""
-        folder = self.folder / "rows" / key[:32]
-        index = _read(folder / _INDEX)
-        if index.get("key") != key:
-            return None
-        for name, said in index["files"].items():
-            if not self.as_written(folder / name, said):
-                return None
-        self._used.add(folder.name)
-        return folder, index
+        for cache in self._places():
+            folder = cache / _ROWS / key[:32]
+            index = _read(folder / _INDEX)
+            if index.get("key") == key and all(
+                self.as_written(folder / name, said) for name, said in index["files"].items()
+            ):
+                self._used.add(folder.name)
+                return folder, index
+        return None
 
     def begin(self, key: str) -> Path:
         """Return an empty folder to write tables to; `finish` gives it its name."""
-        part = self.folder / "rows" / f".{key[:32]}.part"
+        part = self.folder / _ROWS / f".{key[:32]}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         return part
@@ -163,7 +176,8 @@ class Cache:
 
     def remembered(self, name: str) -> dict[str, Json]:
         """Return a small document of an earlier collate; empty when there is none."""
-        return {} if self._folder is None else _read(self._folder / f"{name}.json")
+        said = (_read(place / f"{name}.json") for place in self._places())
+        return next(filter(None, said), {})
 
     def remember(self, name: str, document: Mapping[str, Json]) -> None:
         """Keep a small document for the next collate."""
@@ -177,7 +191,7 @@ class Cache:
         self._files.__exit__()
         if self._folder is None or self._temporary:
             return
-        rows = self._folder / "rows"
+        rows = self._folder / _ROWS
         if rows.is_dir():
             for path in rows.iterdir():
                 if path.name not in self._used:
@@ -196,6 +210,12 @@ class Cache:
             ]
         except OSError:
             return False
+
+
+def caches_in(reports: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the caches of those folders that a collate of something long has written to."""
+    found = dict.fromkeys(report.resolve() / FOLDER for report in reports)
+    return tuple(cache for cache in found if (cache / _ROWS).is_dir())
 
 
 def stamp_of(path: Path) -> list[int]:

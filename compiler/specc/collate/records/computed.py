@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ import specc.analysis
 import specc.kinds
 from specc.analysis.steadiness import Steadiness
 from specc.collate.records import samples
+from specc.collate.records.ahead import THREADS, worked_ahead
 from specc.collate.records.cache import Cache, key_of
 from specc.collate.records.samples import CellSamples, Described, RunSamples, Sampled
 from specc.collate.values import Study
@@ -30,7 +31,10 @@ from specc.model import Json
 
 BATCH_ROWS = 1_000_000
 """Rows that are in memory at a time, but for those of a longer run: they are whole."""
+LONG_ROWS = 2 * BATCH_ROWS
+"""Rows of a run from which on it is read alone."""
 _MEMORY = "computed"
+_Made = TypeVar("_Made")
 
 
 class Computed:
@@ -41,6 +45,8 @@ class Computed:
         self._study = study
         self._cache = cache
         self._worth = study.records.key != ""
+        # a run that is longer than a batch is in memory as a whole, and no other beside it
+        self._threads = 1 if study.records.longest > LONG_ROWS else THREADS
         self._code = code_of(room) if self._worth else ""
         self._known: dict[str, Json] = {}
         if self._worth and not cache.rehash:
@@ -71,9 +77,10 @@ class Computed:
 
         def make() -> Json:
             # polars holds more rows at a time, the more there are
-            parts = self._study.records.batches(BATCH_ROWS)
-            found = (self._room.measurements(self._room.frames(part)) for part in parts)
-            return [asdict(one) for each in found for one in each]
+            def measured(part: pl.LazyFrame) -> list[Json]:
+                return [asdict(one) for one in self._room.measurements(self._room.frames(part))]
+
+            return [one for each in self._each(measured) for one in each]
 
         if not self._worth:
             yield from self._room.measurements(frames)
@@ -133,9 +140,14 @@ class Computed:
         if tallies is None or not self._worth:
             return {}
         found: dict[str, list[pl.DataFrame]] = {}
-        for part in self._study.records.batches(BATCH_ROWS):
-            for name, frame in tallies(self._room.frames(part)).items():
-                found.setdefault(name, []).append(frame.collect())
+
+        def tallied(part: pl.LazyFrame) -> dict[str, pl.DataFrame]:
+            frames = tallies(self._room.frames(part))
+            return {name: frame.collect() for name, frame in frames.items()}
+
+        for each in self._each(tallied):
+            for name, table in each.items():
+                found.setdefault(name, []).append(table)
         return {name: pl.concat(tables).lazy() for name, tables in found.items()}
 
     def rows(self, frames: Mapping[str, pl.LazyFrame]) -> dict[str, int]:
@@ -169,7 +181,7 @@ class Computed:
         whole = {place: frozenset(places) for places in cells.values() for place in places}
         self._sampled = Sampled(described, lambda task: self._batches(whole[task]))
         if missing:
-            self._sampled.take(self._batches(missing))
+            self._sampled.take(self._batches(missing), threads=self._threads)
         return self._sampled
 
     def save(self) -> None:
@@ -179,6 +191,12 @@ class Computed:
             self._now["cells"] = _told(known, self._cells)
         if self._worth and self._now != self._known:
             self._cache.remember(_MEMORY, self._now)
+
+    def _each(self, work: Callable[[pl.LazyFrame], _Made]) -> Iterator[_Made]:
+        """Yield what is made of each batch of rows, in order."""
+        # polars holds more rows at a time, the more there are
+        parts = self._study.records.batches(BATCH_ROWS)
+        return worked_ahead(work, parts, threads=self._threads)
 
     def _batches(self, tasks: AbstractSet[int] | None) -> Iterator[Mapping[str, pl.LazyFrame]]:
         for batch in self._study.records.batches(BATCH_ROWS, tasks):

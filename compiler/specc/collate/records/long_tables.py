@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from specc.collate.records.cache import Cache, key_of, said_of
+from specc.collate.records.computed import code_of
+from specc.collate.values import Records
+from specc.kinds.base import TablesRoom
 
+BATCH_ROWS = 1_000_000
+"""Rows that are asked for at a time; of a longer run all rows, which come by and by."""
+CHUNK_ROWS = 100_000
+"""Rows that are in memory at a time, several times over."""
 _MEMORY = "tables"
 
 
 class Long:
-    """Writes long tables as Parquet, piece by piece; rows stay in the order of their files."""
+    """Writes long tables as Parquet, some rows at a time; tasks stand in the order of their files.
 
-    def __init__(self, folder: Path, tasks: pl.DataFrame, records: str, cache: Cache) -> None:
-        """tasks: where each task stands in the study.   records: names the rows of the study."""
+    The memory this takes does not grow with the rows: polars is never asked for the whole table,
+    for it would hold something of every file that the table comes from.
+    """
+
+    def __init__(
+        self, folder: Path, tasks: pl.DataFrame, room: TablesRoom, records: Records, cache: Cache
+    ) -> None:
+        """tasks: where each task stands in the study."""
         axes = [name for name in tasks.columns if name.startswith("axis_")]
         # written as numbers of a list of texts, which costs a fraction of the texts themselves
         texts = [name for name, type_ in tasks.schema.items() if type_ == pl.String]
@@ -24,29 +39,46 @@ class Long:
             "task", "cell", "bundle_id", "run_id", "task_id", "repetition", *axes
         )
         self._folder = folder
+        self._room = room
         self._records = records
+        code = [code_of(room), Path(__file__).read_text("utf-8")]
+        self._key = key_of(records.key, self._keys.write_json(), code)
         self._cache = cache
         self._known = cache.remembered(_MEMORY)
-        self.written: list[Path] = []
 
-    def write(self, name: str, table: pl.LazyFrame) -> int:
-        """Write a table, and return how many rows it has."""
+    def write(self, name: str, rows: int) -> Path:
+        """Write a table of so many rows."""
         path = self._folder / f"{name}.parquet"
         path.with_suffix(".csv").unlink(missing_ok=True)
-        whole = self._keyed(table)
-        key = key_of(self._records, self._keys.write_json(), table.explain(optimized=False))
+        key = key_of(self._key, name)
         known = self._known.get(name) or {}
-        if known.get("key") != key or not self._cache.as_written(path, known.get("said")):
-            self._cache.progress(f"writing {path.name}")
+        # rows that are read into memory have no name
+        same = self._records.key != "" and known.get("key") == key
+        if not (same and self._cache.as_written(path, known.get("said"))):
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{path.name}.part")
+            whole = register_io_source(
+                lambda *_: self._chunks(name, rows), schema=self._schema(name)
+            )
             whole.sink_parquet(part, compression="zstd", compression_level=1)
             part.replace(path)
-            rows = pl.scan_parquet(path).select(pl.len()).collect().item()
-            self._known[name] = {"key": key, "said": said_of(path), "rows": rows}
+            self._known[name] = {"key": key, "said": said_of(path)}
             self._cache.remember(_MEMORY, self._known)
-        self.written.append(path)
-        return int(self._known[name]["rows"])
+        return path
+
+    def _schema(self, name: str) -> pl.Schema:
+        none = self._records.parts[0].frame.limit(0)
+        return self._keyed(self._room.frames(none)[name]).collect_schema()
+
+    def _chunks(self, name: str, rows: int) -> Iterator[pl.DataFrame]:
+        done = 0
+        for batch in self._records.batches(BATCH_ROWS):
+            table = self._keyed(self._room.frames(batch)[name])
+            for chunk in table.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True):
+                said = f"writing {name}.parquet: {done / 1e6:.1f} of {rows / 1e6:.1f} million rows"
+                self._cache.progress(said)
+                done += chunk.height
+                yield chunk
 
     def _keyed(self, table: pl.LazyFrame) -> pl.LazyFrame:
         """Put run, task id, repetition and axes before the columns of the table."""

@@ -10,7 +10,9 @@ import io
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
+from operator import or_
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +21,11 @@ import polars as pl
 
 from specc_runtime.contract.segments import Segment
 
-PIECE = 32 << 20
-"""Bytes parsed at once; a table takes several times the room of its text."""
+PIECE = 24 << 20
+"""Bytes parsed at once; a table takes several times the room of its text. From 32 MiB on malloc
+asks the system for fresh memory each time, and every page of it costs a fault."""
+_TAIL = 1 << 16
+"""Bytes in which the end of a line is looked for, so that the rest is read once."""
 _WORTH = 1 << 20
 """Below this a piece is quicker to parse as a whole than by the types of its rows."""
 _FEW = 0.1
@@ -61,8 +66,9 @@ class Parsed:
     """Number of a segment -> what is wrong, by file and line; it has no rows here."""
 
 
-def cut(run: str, segments: Sequence[Segment], *, limit: int = PIECE) -> Iterator[Piece]:
-    """Yield the lines of the segments in the order given, so many bytes at a time."""
+def cut(run: str, segments: Sequence[Segment]) -> Iterator[Piece]:
+    """Yield the lines of the segments in the order given, `PIECE` bytes at a time."""
+    limit = PIECE
     blocks: list[bytes] = []
     spans: list[Span] = []
     size = 0
@@ -93,14 +99,17 @@ def _blocks(run: str, segments: Sequence[Segment], limit: int) -> Iterator[tuple
 
 def _lines(file: BinaryIO, wanted: int, left: int) -> bytes:
     """Read whole lines of about so many bytes; a longer line is read to its end."""
-    block = file.read(wanted)
-    if len(block) >= left or len(block) < wanted:
-        return block
-    end = block.rfind(b"\n") + 1
-    if end == 0:
-        return block + file.readline(left - len(block))
-    file.seek(end - len(block), io.SEEK_CUR)
-    return block[:end]
+    if wanted < left:
+        start = file.tell()
+        before = max(wanted - _TAIL, 0)
+        file.seek(before, io.SEEK_CUR)
+        end = before + file.read(wanted - before).rfind(b"\n") + 1
+        file.seek(start)
+        if end == before:
+            block = file.read(wanted)
+            return block + file.readline(left - len(block))
+        wanted = end
+    return file.read(wanted)
 
 
 class Parser:
@@ -133,38 +142,34 @@ class Parser:
     def _parse(self, piece: Piece, wrong: dict[int, str]) -> Parsed:
         parsed = Parsed(rest=self._empty(), bulk={}, wrong=wrong)
         rows = sum(span.rows for span in piece.spans)
-        owner = pl.Series(
-            "segment",
-            np.repeat(
-                np.array([span.number for span in piece.spans], dtype=np.int64),
-                [span.rows for span in piece.spans],
-            ),
-        )
         if self._bulk and len(piece.data) >= _WORTH:
-            frame = _exactly(piece.data, self._narrow, rows).with_columns(owner)
-            others = frame["type"].is_in(list(self._bulk)).fill_null(False).not_().arg_true()
+            frame = _numbered(_exactly(piece.data, self._narrow, rows), piece.spans)
+            of_type = {type_: frame["type"].eq_missing(type_) for type_ in self._bulk}
+            others = (~reduce(or_, of_type.values())).arg_true()
             if len(others) <= _FEW * rows:
-                self._check(frame, parsed)
-                for type_, columns in self._bulk.items():
-                    own = frame.filter(pl.col("type") == type_)
-                    if own.height:
-                        parsed.bulk[type_] = own.select("segment", *columns)
+                self._check(frame, piece.spans, parsed)
+                for type_, mine in of_type.items():
+                    own = frame.select("segment", *self._bulk[type_])
+                    parsed.bulk[type_] = own if mine.all() else own.filter(mine)
                 lines = _chosen(piece.data, others.to_list())
                 rest = _exactly(lines, self._schema, len(others))
-                parsed.rest = rest.with_columns(owner.gather(others))
+                parsed.rest = _numbered(rest, piece.spans, others)
                 return self._without_wrong(parsed)
-        parsed.rest = _exactly(piece.data, self._schema, rows).with_columns(owner)
-        self._check(parsed.rest, parsed)
+        parsed.rest = _numbered(_exactly(piece.data, self._schema, rows), piece.spans)
+        self._check(parsed.rest, piece.spans, parsed)
         return self._without_wrong(parsed)
 
     def _empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema={**self._schema, "segment": pl.Int64()})
 
-    def _check(self, frame: pl.DataFrame, parsed: Parsed) -> None:
+    def _check(self, frame: pl.DataFrame, spans: Sequence[Span], parsed: Parsed) -> None:
         """Note segments that hold rows of another task than their journal says."""
-        strange = frame.filter(
-            frame["task_id"].ne_missing(self._owners.gather(frame["segment"]))
-        ).unique("segment", keep="first", maintain_order=True)
+        # of one span, one text is compared with all
+        segments = [spans[0].number] if len(spans) == 1 else frame["segment"]
+        differs = frame["task_id"].ne_missing(self._owners.gather(segments))
+        if not differs.any():
+            return
+        strange = frame.filter(differs).unique("segment", keep="first", maintain_order=True)
         for number, task_id in strange.select("segment", "task_id").iter_rows():
             launch = self._segments[number].launch
             parsed.wrong.setdefault(number, f"{launch}: its segments hold rows of task {task_id}")
@@ -204,6 +209,18 @@ def _exactly(data: bytes, schema: Mapping[str, Any], rows: int) -> pl.DataFrame:
     if frame.height != rows:
         raise pl.exceptions.ComputeError("a line is no record")
     return frame
+
+
+def _numbered(
+    frame: pl.DataFrame, spans: Sequence[Span], rows: pl.Series | None = None
+) -> pl.DataFrame:
+    """Add the number of each row's segment.   rows: places in the piece; None for all in order."""
+    if len(spans) == 1:
+        # no column: all others would be copied to fit it
+        return frame.with_columns(segment=pl.lit(spans[0].number, dtype=pl.Int64()))
+    numbers = np.array([span.number for span in spans], dtype=np.int64)
+    segments = pl.Series("segment", np.repeat(numbers, [span.rows for span in spans]))
+    return frame.with_columns(segments if rows is None else segments.gather(rows))
 
 
 def _chosen(data: bytes, lines: Sequence[int]) -> bytes:

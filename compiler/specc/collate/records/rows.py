@@ -6,20 +6,17 @@ located by file and line, and its task is reported as damaged instead of losing 
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import polars as pl
 
+from specc.collate.records.ahead import worked_ahead
 from specc.collate.records.batches import Batch, batches_of
 from specc.collate.records.cache import Cache, key_of
-from specc.collate.records.pieces import Parsed, Parser, Piece, cut
+from specc.collate.records.pieces import Parsed, Parser, Piece, Span, cut
 from specc.collate.values import Damage, Part, Records, TaskResult
 from specc.model import Json
 
@@ -50,8 +47,6 @@ CORE: Mapping[str, Any] = {
 records of a task that is wider than a process."""
 SMALL = 64 << 20
 """Bytes up to which a study is read into memory, and nothing is remembered of its rows."""
-THREADS = min(4, len(os.sched_getaffinity(0)))
-"""Pieces parsed at a time; each takes some 200 MiB."""
 Bulk = Mapping[str, Sequence[str]]
 _Used = TypeVar("_Used")
 
@@ -160,27 +155,20 @@ class _Reader:
         parser = Parser(batch.run, segments, self._schema, bulk)
         rows = [0] * len(segments)
 
-        def work(number: int, piece: Piece) -> tuple[Parsed, _Used]:
+        def work(numbered: tuple[int, Piece]) -> tuple[Sequence[Span], dict[int, str], _Used]:
+            number, piece = numbered
             parsed = parser.parse(piece)
-            return parsed, use(number, parsed)
+            return piece.spans, parsed.wrong, use(number, parsed)
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            ahead: deque[tuple[Piece, Future[tuple[Parsed, _Used]]]] = deque()
-            pieces = enumerate(cut(batch.run, [segment for segment, _ in segments]))
-            while True:
-                for number, piece in islice(pieces, THREADS + 1 - len(ahead)):
-                    ahead.append((piece, pool.submit(work, number, piece)))
-                if not ahead:
-                    break
-                piece, future = ahead.popleft()
-                parsed, used = future.result()
-                wrong.update(parsed.wrong)
-                for span in piece.spans:
-                    rows[span.number] += span.rows
-                self._done += len(piece.data)
-                done, total = self._done / 1e9, self._total / 1e9
-                self._cache.progress(f"reading rows: {done:.1f} of {total:.1f} GB")
-                yield used
+        pieces = enumerate(cut(batch.run, [segment for segment, _ in segments]))
+        for spans, found, used in worked_ahead(work, pieces):
+            wrong.update(found)
+            for span in spans:
+                rows[span.number] += span.rows
+                self._done += span.bytes
+            done, total = self._done / 1e9, self._total / 1e9
+            self._cache.progress(f"reading rows: {done:.1f} of {total:.1f} GB")
+            yield used
         for number, (segment, _) in enumerate(segments):
             if rows[number] != segment.rows:
                 at = f"{segment.launch}/{segment.file}"
@@ -210,10 +198,14 @@ class _Reader:
             for type_, frame in ((None, parsed.rest), *parsed.bulk.items()):
                 if not frame.is_empty():
                     name = f"{number:05d}-{type_ or 'rest'}.parquet"
-                    frame.write_parquet(folder / name, compression="uncompressed")
-                    present = frame["segment"].unique(maintain_order=True).to_list()
-                    said = {"type": type_, "rows": frame.height, "segments": present}
-                    parts.append({"file": name, **said})
+                    alike = _alike(frame)
+                    present = frame["segment"].head(1 if "segment" in alike else frame.height)
+                    segments = present.unique(maintain_order=True).to_list()
+                    frame.drop(alike).write_parquet(
+                        folder / name, compression="uncompressed", statistics=False
+                    )
+                    said = {"type": type_, "rows": frame.height, "segments": segments}
+                    parts.append({"file": name, **said, "alike": alike})
             return parts
 
         wrong: dict[int, str] = {}
@@ -225,7 +217,12 @@ class _Reader:
         segments = [int(number) for number in said["segments"]]
         owners = [batch.stretches[number] for number in segments]
         frame = pl.scan_parquet(folder / said["file"])
-        known: dict[str, pl.Expr] = {"task": _told(segments, [one.place for one in owners])}
+        known: dict[str, pl.Expr] = {
+            name: pl.lit(value, dtype=self._schema[name])
+            for name, value in said["alike"].items()
+            if name in self._schema
+        }
+        known["task"] = _told(segments, [one.place for one in owners])
         if said["type"] is not None:
             own = {"type", "task_id", *self._bulk[said["type"]]}
             known["type"] = pl.lit(said["type"])
@@ -258,6 +255,19 @@ class _Reader:
         return joined.with_columns(
             pl.when(attempts).then(both).otherwise("neighbours").alias("neighbours")
         ).drop("_beside")
+
+
+def _alike(frame: pl.DataFrame) -> dict[str, int | None]:
+    """Return the columns of which all rows have the same number or none; one at least is left."""
+    found: dict[str, int | None] = {}
+    for column in frame:
+        if column.null_count() == frame.height:
+            found[column.name] = None
+        elif column.dtype == pl.Int64 and not column.has_nulls() and column.min() == column.max():
+            found[column.name] = cast(int, column[0])
+    if len(found) == frame.width:
+        found.popitem()
+    return found
 
 
 def _told(segments: Sequence[int], values: Sequence[Any]) -> pl.Expr:

@@ -7,7 +7,6 @@ are read from its runs' sorted values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -21,6 +20,7 @@ from specc.analysis.outliers import count_outliers
 from specc.analysis.percentiles import describe, percentile
 from specc.analysis.sorted_runs import count_outliers_of_runs, describe_runs
 from specc.analysis.steadiness import Steadiness, examine
+from specc.collate.records.ahead import THREADS, worked_ahead
 from specc.collate.records.kept import Kept
 from specc.kinds.base import Measurement
 
@@ -93,20 +93,20 @@ class Sampled:
         self._ordered: dict[_Key, Values] = {}
         self._kept = Kept()
 
-    def take(self, batches: Iterable[Mapping[str, pl.LazyFrame]]) -> None:
-        """Describe the samples of these runs. batches: each holds all samples of its tasks."""
-        with ThreadPoolExecutor(2) as pool:
-            for samples in batches:
-                for metric, frame in samples.items():
-                    table = frame.collect()
-                    # numpy lets go of the interpreter while it works; few values take no time
-                    each = pool.map if table.height > _TOGETHER else map
-                    for task, found in each(_described, _by_task(table)):
-                        if found is None:
-                            self.known.beyond.add((task, metric))
-                        else:
-                            self.known.runs[task, metric] = found[0]
-                            self._ordered[task, metric] = self._kept.keep(found[1])
+    def take(
+        self, batches: Iterable[Mapping[str, pl.LazyFrame]], *, threads: int = THREADS
+    ) -> None:
+        """Describe the samples of these runs, so many batches at a time.
+
+        batches: each holds all samples of its tasks.
+        """
+        for each in worked_ahead(_described_batch, batches, threads=threads):
+            for metric, task, found in each:
+                if found is None:
+                    self.known.beyond.add((task, metric))
+                else:
+                    self.known.runs[task, metric] = found[0]
+                    self._ordered[task, metric] = self._kept.keep(found[1])
 
     def _values(self, task: int, metric: str) -> Values:
         """Return the values of a run in order; of a run that is only remembered, read again."""
@@ -181,28 +181,40 @@ def sampled(batches: Iterable[Mapping[str, pl.LazyFrame]]) -> Sampled:
     return found
 
 
-_Run = tuple[int, Values, Values | None]
+def _described_batch(
+    samples: Mapping[str, pl.LazyFrame],
+) -> list[tuple[str, int, tuple[RunSamples, Values] | None]]:
+    """Return metric, task, what the run's values look like, and the values in order."""
+    # together, so that what they share is read once
+    tables = zip(samples, pl.collect_all(list(samples.values())), strict=True)
+    return [
+        (metric, task, _described(values, sequence))
+        for metric, table in tables
+        for task, values, sequence in _by_task(table)
+    ]
 
 
-def _described(run: _Run) -> tuple[int, tuple[RunSamples, Values] | None]:
-    """Return a run's task, what its values look like, and the values in order."""
-    task, values, sequence = run
+def _described(values: Values, sequence: Values | None) -> tuple[RunSamples, Values] | None:
     if not _reckonable(values) or not (sequence is None or _reckonable(sequence)):
-        return task, None
+        return None
     ordered = np.sort(values)
-    return task, (_of_run(ordered, sequence), ordered)
+    return _of_run(ordered, sequence), ordered
 
 
 def _reckonable(values: Values) -> bool:
     # neither is nan
-    return bool(np.max(np.abs(values)) < LARGEST)
+    return bool(np.min(values) > -LARGEST and np.max(values) < LARGEST)
 
 
-def _by_task(table: pl.DataFrame) -> Iterator[_Run]:
-    for (task,), group in table.group_by("task", maintain_order=True):
-        values = group["value"].to_numpy().astype(np.float64)
-        sequence = group["sequence"].to_numpy() if "sequence" in group.columns else None
-        yield cast(int, task), values, sequence
+def _by_task(table: pl.DataFrame) -> Iterator[tuple[int, Values, Values | None]]:
+    tasks = table["task"]
+    alone = tasks.min() == tasks.max()
+    groups = [table] if alone else table.partition_by("task", maintain_order=True)
+    for group in groups:
+        if group.height:
+            values = group["value"].cast(pl.Float64).to_numpy()
+            sequence = group["sequence"].to_numpy() if "sequence" in group.columns else None
+            yield int(group["task"][0]), values, sequence
 
 
 def _of_run(ordered: Values, sequence: Values | None) -> RunSamples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from specc.model import Json
@@ -37,8 +37,7 @@ def _terms(bundle: Mapping[str, Json], summary: Mapping[str, Json]) -> Iterator[
     if bundle.get("code_tree"):
         yield "Tree of the code", str(bundle["code_tree"])
     for name, one in (bundle.get("environments") or {}).items():
-        lock = one.get("lock_sha256")
-        yield f"Environment {name}", f"{one['mode']}, lock {lock}" if lock else str(one["mode"])
+        yield f"Environment {name}", ", ".join(_environment(one))
     runs = [run for run in summary["runs"] if run["bundle_id"] == bundle["bundle_id"]]
     conditions = dict.fromkeys(one for run in runs for one in run["condition_ids"])
     if conditions:
@@ -53,6 +52,21 @@ def _terms(bundle: Mapping[str, Json], summary: Mapping[str, Json]) -> Iterator[
         "Compiled",
         f"by specc {bundle['specc_version']}" + (f" at {compiled}" if compiled else ""),
     )
+
+
+def _environment(one: Mapping[str, Json]) -> Iterator[str]:
+    yield str(one["mode"])
+    if one.get("image"):
+        yield f"image {one['image']} ({one.get('image_digest') or 'no digest'})"
+    if one.get("lock_sha256"):
+        yield f"lock {one['lock_sha256']}"
+
+
+def _images(bundles: Sequence[Mapping[str, Json]]) -> str | None:
+    """Return the container images of all environments, each once; None without containers."""
+    every = (one for bundle in bundles for one in (bundle.get("environments") or {}).values())
+    named = (one.get("image_digest") or one.get("image") for one in every)
+    return ", ".join(dict.fromkeys(filter(None, named))) or None
 
 
 def _partitions(bundle: Mapping[str, Json]) -> list[str]:
@@ -70,7 +84,7 @@ def document(summary: Mapping[str, Json]) -> dict[str, Json]:
         "manifest_sha256": first.get("manifest_sha256"),
         "git_commit": (first.get("git") or {}).get("commit"),
         "git_dirty": (first.get("git") or {}).get("dirty"),
-        "image": None,
+        "image": _images(bundles),
         "node": sorted({host for run in summary["runs"] for host in run["hosts"]}),
         "partition": [name for bundle in bundles for name in _partitions(bundle)],
         "rerun_command": next((one for one in commands if one.startswith("(cd ")), None),

@@ -20,6 +20,7 @@ def section(summary: Mapping[str, Json]) -> dict[str, Any] | None:
         "baseline": _named(found["baseline"]),
         "current": _named(found["current"]),
         "comparable": found["comparable"],
+        "refused": refused(found),
         "gate": found.get("gate"),
         "gate_kind": "good" if found.get("gate") == "PASS" else "warn",
         "across": list(found.get("across") or ()),
@@ -31,6 +32,17 @@ def section(summary: Mapping[str, Json]) -> dict[str, Any] | None:
         "rows": titled(_rows(rows), "Each point against the baseline", "summary.json"),
         "settings": _settings(found),
     }
+
+
+def refused(found: Mapping[str, Json]) -> str:
+    """Return why two runs were not compared, as a sentence; empty when they were."""
+    text = str(found["text"])
+    return "" if found["comparable"] else f"{text[0].upper()}{text[1:]}."
+
+
+def doubt(verdict: str | None) -> str:
+    """Return a verdict on a number as it stands beside it; empty for VALID, or when not known."""
+    return "" if verdict in (None, "VALID") else str(verdict).replace("_", " ")
 
 
 def _named(side: Mapping[str, Json]) -> str:
@@ -58,8 +70,10 @@ def _rows(found: Any) -> dict[str, Any]:
         [
             entry(point(one["axes"])),
             entry(_metric(one)),
-            _value(one["baseline"], one["unit"]),
-            _value(one["current"], one["unit"]),
+            *(
+                _value(one[side], one["unit"], doubt(one.get(f"verdict_{side}")))
+                for side in ("baseline", "current")
+            ),
             _change(one),
             entry(_words(one["verdict"]), kind=_kind(one)),
             entry(one.get("note") or ""),
@@ -87,12 +101,13 @@ def _kind(one: Mapping[str, Json]) -> str:
     return "good" if one["verdict"] == "PASS" else "warn"
 
 
-def _value(value: Json, unit: str) -> dict[str, Json]:
+def _value(value: Json, unit: str, doubted: str) -> dict[str, Json]:
     if isinstance(value, Mapping):
         value = value.get("value")
     if value is None:
         return entry(DASH, sort="", kind="missing")
-    return entry(quantity(value, unit), sort=value)
+    text = quantity(value, unit)
+    return entry(text, sort=value, note=doubted, kind="interval" if doubted else "")
 
 
 def _change(one: Mapping[str, Json]) -> dict[str, Json]:

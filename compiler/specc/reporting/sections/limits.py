@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from specc.comparing.limits import judged_by_point
 from specc.kinds.sentences import interval, place, point, quantity
 from specc.matrix.conditions import describe_condition
 from specc.model import Json
@@ -12,23 +13,6 @@ from specc.reporting.notes import with_notes
 from specc.reporting.tabulate import DASH, Table, column, entry, table, titled
 
 _SIGNS = {"le": "≤", "lt": "<", "ge": "≥", "gt": ">"}
-
-
-def asked(summary: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    """Return the limits without the objectives that load curves answer as a whole.
-
-    Level by level the highest loads are there to break them.
-    """
-    by_curve = {_limit(one) for curve in summary.get("load") or () for one in curve["slo"]}
-    return [
-        one
-        for one in summary.get("gates") or ()
-        if one.get("role") != "slo" or one.get("relative_to") or _limit(one) not in by_curve
-    ]
-
-
-def _limit(one: Mapping[str, Json]) -> tuple[Json, ...]:
-    return one["metric"], one.get("statistic"), one["op"], one["limit"]
 
 
 def gates(summary: Mapping[str, Json]) -> Table:
@@ -41,7 +25,7 @@ def gates(summary: Mapping[str, Json]) -> Table:
             entry(str(len(one.get("cells") or ())), sort=len(one.get("cells") or ())),
             entry(one["text"]),
         ]
-        for one in asked(summary)
+        for one in judged_by_point(summary)
     ]
     names = ("limit", "asked as", "verdict", "points", "why")
     return table([column(name, numeric=name == "points") for name in names], rows)
@@ -51,7 +35,7 @@ def gate_points(summary: Mapping[str, Json]) -> Table:
     """Return one row for each point that a gate was held against."""
     cells = {cell["cell"]: cell for cell in summary["cells"]}
     rows = []
-    for one in asked(summary):
+    for one in judged_by_point(summary):
         unit = _unit(summary, one["metric"])
         for held in one.get("cells") or ():
             cell = cells.get(held["cell"])

@@ -72,9 +72,9 @@ def _objectives(
     for one in curve["slo"]:
         named = f": {objective(one, summary)}"
         found.append(
-            decision(
-                "slo",
-                _LABELS["slo"] + named + where,
+            Decision(
+                key="slo",
+                label=_LABELS["slo"] + named + where,
                 text=_outcome(one, curve),
                 verdict=one["verdict"],
                 why=one["text"],
@@ -85,9 +85,9 @@ def _objectives(
             found.append(missing(keys[1], _LABELS[keys[1]] + named + where, one["text"]))
             continue
         found.append(
-            decision(
-                keys[1],
-                _LABELS[keys[1]] + where,
+            Decision(
+                key=keys[1],
+                label=_LABELS[keys[1]] + where,
                 text=f"{axis_name(curve)} {number(one['answer'])}",
                 verdict=one["verdict"],
                 why=f"The largest measured load whose upper bound keeps {objective(one, summary)}.",
@@ -131,9 +131,9 @@ def _knee(curve: Mapping[str, Json], where: str) -> Decision:
         spread = f"{number(knee['low'])} to {number(knee['high'])}"
     reached = knee["value"] is not None
     text = f"{axis_name(curve)} {number(knee['value'])}" if reached else "not reached"
-    return decision(
-        "knee",
-        _LABELS["knee"] + where,
+    return Decision(
+        key="knee",
+        label=_LABELS["knee"] + where,
         text=text,
         interval=spread,
         verdict=knee["verdict"],
@@ -148,9 +148,9 @@ def _peak(curve: Mapping[str, Json], summary: Mapping[str, Json], where: str) ->
     if not peak or peak["value"] is None:
         return missing("peak_throughput", label, "no point of the curve has a throughput")
     unit = metric_of(summary, curve["throughput"])["unit"]
-    return decision(
-        "peak_throughput",
-        label,
+    return Decision(
+        key="peak_throughput",
+        label=label,
         text=f"{quantity(peak['value'], unit)} at {axis_name(curve)} {number(peak['level'])}",
         interval=spread_of(peak, unit),
         verdict=_verdict_at(curve, peak["level"]),
@@ -167,9 +167,9 @@ def _tail(curve: Mapping[str, Json], summary: Mapping[str, Json], where: str) ->
         why = "no latency is declared for the curve, or none was measured at its peak"
         return missing("tail_latency_at_peak", label, why)
     metric = metric_of(summary, curve["latency"])
-    return decision(
-        "tail_latency_at_peak",
-        label,
+    return Decision(
+        key="tail_latency_at_peak",
+        label=label,
         text=f"{curve['latency_statistic']} {quantity(tail['value'], metric['unit'])}",
         interval=spread_of(tail, metric["unit"]),
         verdict=_verdict_at(curve, tail["level"]),
@@ -192,13 +192,13 @@ def _folded(curves: Sequence[Mapping[str, Json]], summary: Mapping[str, Json]) -
         if key == "slo" and any(one.text for one in of_key):
             text = f"met by {met} of {len(of_key)} curves"
             verdict = "MET" if met == len(of_key) else "NOT_MET"
-            found.append(decision(key, label, text=text, verdict=verdict, why=why))
+            found.append(Decision(key=key, label=label, text=text, verdict=verdict, why=why))
         elif values:
             unit = next((one.unit for one in of_key if one.unit), "") or ""
             low, high = quantity(values[0], unit), quantity(values[-1], unit)
             span = low if low == high else f"{low} to {high}"
             text = f"{span} over {len(values)} of {len(curves)} curves"
-            found.append(decision(key, label, text=text, why=why))
+            found.append(Decision(key=key, label=label, text=text, why=why))
         else:
             reasons = dict.fromkeys(one.why for one in of_key if one.text is None)
             found.append(missing(key, label, next(iter(reasons), _UNKNOWN_CURVE)))
@@ -210,33 +210,6 @@ def spread_of(value: Mapping[str, Json], unit: str) -> str | None:
     if value.get("low") is None or value.get("high") is None:
         return None
     return f"{number(value['low'])} to {quantity(value['high'], unit)}"
-
-
-def decision(
-    key: str,
-    label: str,
-    *,
-    text: str,
-    why: str,
-    verdict: str | None = None,
-    interval: str | None = None,
-    value: float | None = None,
-    unit: str | None = None,
-    cells: tuple[str, ...] = (),
-    doubted: bool = False,
-) -> Decision:
-    return Decision(
-        key=key,
-        label=label,
-        text=text,
-        interval=interval,
-        verdict=verdict,
-        why=why,
-        cells=cells,
-        value=value,
-        unit=unit,
-        doubted=doubted,
-    )
 
 
 def _doubted(curve: Mapping[str, Json]) -> bool:

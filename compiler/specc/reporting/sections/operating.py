@@ -12,7 +12,6 @@ from specc.reporting.sections.load_answers import (
     MOST_CURVES,
     axis_name,
     curve_name,
-    decision,
     metric_of,
     spread_of,
 )
@@ -39,7 +38,8 @@ def _operate(curve: Mapping[str, Json], summary: Mapping[str, Json], *, several:
     inside = [one for one in curve["points"] if found["low"] <= one["level"] <= found["high"]]
     measured = [one for one in inside if one["throughput"]["value"] is not None]
     if not measured:
-        return decision(BEST_POINT, label, text=text, why=found["text"], value=found["high"])
+        why, most = found["text"], found["high"]
+        return Decision(key=BEST_POINT, label=label, text=text, why=why, value=most)
     last = measured[-1]
     unit = metric_of(summary, curve["throughput"])["unit"]
     text += f": {quantity(last['throughput']['value'], unit)}"
@@ -48,9 +48,9 @@ def _operate(curve: Mapping[str, Json], summary: Mapping[str, Json], *, several:
     if last["tail"]["value"] is not None:
         tail = quantity(last["tail"]["value"], metric_of(summary, curve["latency"])["unit"])
         text += f", {curve['latency_statistic']} {tail}"
-    return decision(
-        BEST_POINT,
-        label,
+    return Decision(
+        key=BEST_POINT,
+        label=label,
         text=text,
         interval=spread_of(last["throughput"], unit),
         verdict=last["verdict"],

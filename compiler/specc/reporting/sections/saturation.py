@@ -36,12 +36,18 @@ def sections(summary: Mapping[str, Json]) -> list[dict[str, Json]]:
             "knee": {
                 "verdict": curve["knee"]["verdict"],
                 "text": curve["knee"]["text"],
-                "reason": curve["knee"]["reason"],
+                "reason": _unsaid(curve["knee"]),
             },
             "recommended": (curve.get("recommended") or {}).get("text"),
         }
         for curve in summary.get("load") or []
     ]
+
+
+def _unsaid(knee: Mapping[str, Json]) -> str | None:
+    """Return the reason of a verdict where its text doesn't tell it."""
+    reason = knee["reason"]
+    return None if reason is None or reason in knee["text"] else str(reason)
 
 
 def _points(curve: Mapping[str, Json], summary: Mapping[str, Json]) -> Table:
