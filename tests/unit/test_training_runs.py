@@ -131,7 +131,7 @@ def test_tasks_at_the_same_time_are_told(tmp_path: Path) -> None:
     collate([bundle.path], tmp_path / "out")
     page = json.loads((tmp_path / "out/report.json").read_text())
     (told,) = [one for one in page["findings"] if one["title"].startswith("Resources of base")]
-    assert "other tasks: up to 2 at the same time as a run" in told["text"]
+    assert "other tasks: up to 2 beside a run, one after the other or at once" in told["text"]
     assert "GPU utilisation and memory: not measured: its tasks ask for no GPU" in told["text"]
 
 

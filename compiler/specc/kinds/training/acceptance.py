@@ -96,7 +96,11 @@ def _neighbours(cells: Sequence[Mapping[str, Json]]) -> Check:
     most = _most(counts)
     if most is None:
         return Check("other tasks", "not known: no run was completed", None)
-    text = f"up to {most} at the same time as a run" if most else "none at the same time as a run"
+    text = (
+        f"up to {most} beside a run, one after the other or at once"
+        if most
+        else "none beside a run"
+    )
     return Check("other tasks", text, None)
 
 
