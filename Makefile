@@ -13,7 +13,7 @@ OUT := build/report
 # Benchmarks whose bounds hold on a busy machine too: a paired ratio, and a count.
 BOUNDS := latency_pass or metadata
 
-.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench scale calibrate soak docs dev-lock clean help
+.PHONY: benchmark smoke test test-gpu test-deps cluster cluster-down node-break node-mend lint bench scale calibrate soak sweep sweep-page docs dev-lock clean help
 
 help:
 	@echo "make benchmark   the DistilBERT benchmark: compile, verify, run offline, report"
@@ -25,6 +25,8 @@ help:
 	@echo "make node-break  NODE=…: let one of its nodes fail with all that runs there; make node-mend brings it back"
 	@echo "make bench       measure specc itself and write docs/benchmarks.md"
 	@echo "make scale       collate a study of a hundred million rows beside duckdb; ROWS=1e7 for fewer"
+	@echo "make sweep       train all 216 points of the smoke sweep on a Slurm, kill workers on the way, rerun, export"
+	@echo "make sweep-page  collate, export and describe once more what it has run"
 	@echo "make calibrate   simulate the error rates of the statistics and write docs/calibration.md"
 	@echo "make soak        kill processes and nodes of runs on a Slurm, 300 times (minutes)"
 	@echo "make docs        regenerate the reference pages"
@@ -115,6 +117,14 @@ KILLS := 300
 SEED := 2
 soak: $(VENV)/.dev
 	SOAK_KILLS=$(KILLS) SOAK_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/cluster/test_soak.py
+
+# Minutes: a form of 24 tasks is part of every test run.
+sweep: $(VENV)/.dev
+	$(BIN)/python tests/cluster/train_sweep.py $(OUT)/sweep
+
+# what `make sweep` has run, collated, exported and told of anew
+sweep-page: $(VENV)/.dev
+	$(BIN)/python tests/cluster/train_sweep.py $(OUT)/sweep --page-only
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m specc.handbook.reference

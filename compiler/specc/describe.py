@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from specc.kinds import plan_room
-from specc.language.units import format_duration, format_size
+from specc.language.units import format_duration, format_size, size_bytes
 from specc.matrix.points import axes_of
 from specc.model import Json, Plan, Shape
 from specc.packing.advice import spread_advice
@@ -197,6 +197,8 @@ def _shape_text(plan: Plan, shape: Shape) -> Iterator[str]:
         f"  {_number(shape.slots, 'slot')} per job{running}; fullest shard: {largest} tasks"
         f" / {shape.slots} = {_number(shape.waves, 'wave')}"
     )
+    if sharing := _on_one_gpu(plan, shape):
+        yield f"  {sharing}"
     if task.estimate_s is None:
         yield "  time: unknown without task.estimate"
         return
@@ -210,6 +212,23 @@ def _shape_text(plan: Plan, shape: Shape) -> Iterator[str]:
     )
     if advice := _advice(plan, shape):
         yield f"  {advice}"
+
+
+def _on_one_gpu(plan: Plan, shape: Shape) -> str:
+    """Return how tasks that share a GPU fit into its memory; empty where nothing is known."""
+    job, task = shape.job, shape.task
+    if not 0 < task.gpus < 1 or not task.gpu_memory_bytes or not job.gpus_per_node:
+        return ""
+    beside = -(-shape.slots // (job.gpus_per_node * job.nodes))
+    needed = f"{beside} x {format_size(task.gpu_memory_bytes)}"
+    text = f"GPU memory: {needed} = {format_size(beside * task.gpu_memory_bytes)}"
+    profile: Mapping[str, Json] = plan.spec.profile or {}
+    for partition in profile.get("partitions") or ():
+        memory = (partition.get("gpu") or {}).get("memory")
+        if partition["name"] == job.partition and memory is not None:
+            # more tasks than fit were never given slots
+            return f"{text} <= {format_size(size_bytes(memory))}"
+    return f"{text} on each GPU"
 
 
 def _hours(plan: Plan) -> Iterator[str]:

@@ -17,6 +17,7 @@ Figure = Callable[[str, str, str], None]
 def pytest_addoption(parser: pytest.Parser) -> None:
     # a run of some of the measurements must not replace the page
     parser.addoption("--write-figures", action="store_true", help="write docs/benchmarks.md")
+    parser.addoption("--add-figures", action="store_true", help="put these into it, keep the rest")
     parser.addoption("--show-figures", action="store_true", help="print the figures at the end")
 
 
@@ -33,6 +34,8 @@ def figure(pytestconfig: pytest.Config) -> Iterator[Figure]:
     yield lambda what, found, goal: rows.append((what, found, goal))
     if pytestconfig.getoption("write_figures", default=False):
         PAGE.write_text(_page(rows), encoding="utf-8")
+    if pytestconfig.getoption("add_figures", default=False):
+        PAGE.write_text(_with(PAGE.read_text(encoding="utf-8"), rows), encoding="utf-8")
     if pytestconfig.getoption("show_figures", default=False):
         print("", *(f"{what}: {found}" for what, found, _ in rows), sep="\n")
 
@@ -50,7 +53,20 @@ def _page(rows: list[tuple[str, str, str]]) -> str:
         "| what | measured | goal |",
         "|---|---|---|",
     ]
-    lines += [f"| {what} | {found} | {goal} |" for what, found, goal in rows]
+    return "\n".join([*lines, *map(_row, rows)]) + "\n"
+
+
+def _row(row: tuple[str, str, str]) -> str:
+    return f"| {' | '.join(row)} |"
+
+
+def _with(page: str, rows: list[tuple[str, str, str]]) -> str:
+    """Return a page with these rows in the place of those of the same name, or behind all."""
+    lines = page.splitlines()
+    for row in rows:
+        named = (at for at, line in enumerate(lines) if line.startswith(f"| {row[0]} |"))
+        at = next(named, len(lines))
+        lines[at : at + 1] = [_row(row)]
     return "\n".join(lines) + "\n"
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from specc.analysis.proportions import wilson
+
 GROSS = 1e-3
 """A test fails when a kept promise would look this bad, or worse, less often than this."""
-_Z = 1.959963984540054
-"""The standard normal's 97.5 % point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,10 @@ class Claim:
     @property
     def wilson(self) -> tuple[float, float]:
         """The 95 % score interval of the rate (Wilson 1927)."""
-        n, p, zz = self.trials, self.rate, _Z * _Z
-        middle = (p + zz / (2 * n)) / (1 + zz / n)
-        half = _Z / (1 + zz / n) * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        found = wilson(self.hits, self.trials)
+        assert found.low is not None
+        assert found.high is not None
+        return found.low, found.high
 
     @property
     def grossly_broken(self) -> bool:

@@ -47,7 +47,7 @@ def compiled(folder: Path, text: str = SUMS) -> Path:
 def specc(*arguments: str | Path) -> str:
     """Run the command line, which must succeed, and return what it printed."""
     command = [str(SPECC), *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     return ended.stdout
 

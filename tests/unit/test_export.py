@@ -21,7 +21,7 @@ from results_inference import a_study as an_inference_study
 from specc.collate.pipeline import collate_data
 from specc.exporting.dataset import MissingColumns, WrongType, checked
 from specc.exporting.pipeline import FORMATS, Exported, UnknownFormat, export, read_formats
-from specc.kinds.base import Dataset
+from specc.kinds.optional import Dataset
 
 SPECC = Path(sys.executable).with_name("specc")
 TIMES = {0.001: [2.0, 4.0], 0.1: [1.0, None]}

@@ -71,6 +71,14 @@ def test_largest_point_is_found_where_the_corner_is_excluded() -> None:
     assert chosen(text) == [(1, 1), (3, 2)]
 
 
+def test_pilot_fills_the_gpus_that_its_tasks_share() -> None:
+    points = "matrix: {axes: {n: {range: [1, 9]}}}\n"
+    shared = "task: {gpus: 0.5, cpus: 1, memory: 1GiB, estimate: 1s, time_limit: 1min}\n"
+    job = "job: {gpus_per_node: 2, time_limit: 1h}\n"
+    assert chosen(points + shared + job) == [(1,), (4,), (6,), (9,)]
+    assert chosen(points + shared.replace("0.5", "1") + job) == [(1,), (9,)]
+
+
 def test_pilot_shortens_its_jobs_and_never_lengthens_them() -> None:
     for limit, expected in (("20min", 1200.0), ("9h", 3600.0)):
         study = a_study(f"pilot: {{time_limit: {limit}}}\n")

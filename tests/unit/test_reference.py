@@ -128,7 +128,7 @@ def test_patterns_do_not_match_before_a_final_newline() -> None:
 
 
 def test_shipped_data_is_found() -> None:
-    assert cluster_names() == ("desk", "meluxina")
+    assert cluster_names() == ("desk", "meluxina", "rtx8000")
     assert example("clusters/desk.yaml").is_file()
     with pytest.raises(FileNotFoundError, match="specc ships no example nothing"):
         example("nothing.yaml")

@@ -24,12 +24,31 @@ _NO_RUN: Mapping[str, Measurement] = {}
 
 
 def cell_members(tasks: Sequence[TaskResult]) -> dict[str, list[int]]:
-    """Group tasks by bundle lineage, run, condition and axes; keys are c0001, c0002 and so on."""
+    """Group tasks by bundle lineage, run, condition and point; keys are c0001, c0002 and so on."""
     groups: dict[tuple[str, str, str | None, str], list[int]] = defaultdict(list)
+    homeless = _conditions_of_repetitions(tasks)
     for place, task in enumerate(tasks):
-        axes = repr(sorted(task.axes.items()))  # half the price of JSON, ten thousand times
-        groups[(task.lineage, task.run_id, task.condition_id, axes)].append(place)
+        axes = repr(sorted(task.point.items()))  # half the price of JSON, ten thousand times
+        condition = task.condition_id
+        if condition is None and task.replicates:
+            condition = homeless.get((task.lineage, task.run_id, axes))
+        groups[(task.lineage, task.run_id, condition, axes)].append(place)
     return {f"c{number:04d}": places for number, places in enumerate(groups.values(), start=1)}
+
+
+def _conditions_of_repetitions(
+    tasks: Sequence[TaskResult],
+) -> dict[tuple[str, str, str], str | None]:
+    """Return the condition of points of which some repetitions were left out of the study.
+
+    These have none of their own. A point that was measured on several conditions has no entry.
+    """
+    found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for task in tasks:
+        if task.replicates and task.condition_id is not None:
+            axes = repr(sorted(task.point.items()))
+            found[(task.lineage, task.run_id, axes)].add(task.condition_id)
+    return {key: next(iter(each)) for key, each in found.items() if len(each) == 1}
 
 
 def make_cells(
@@ -68,8 +87,8 @@ def make_cells(
                 "bundle_id": first.lineage,
                 "bundles": sorted({m.bundle_id for m in members}),
                 "run_id": first.run_id,
-                "condition_id": first.condition_id,
-                "axes": dict(first.axes),
+                "condition_id": next((m.condition_id for m in members if m.condition_id), None),
+                "axes": dict(first.point),
                 "settings": first.settings,
                 "repetitions": {"expected": len(members), **states},
                 "tasks": [m.task_id for m in members],

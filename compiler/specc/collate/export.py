@@ -146,6 +146,8 @@ def _task_table(tasks: tuple[TaskResult, ...], cells: Iterable[Json]) -> pl.Data
         for task_id in cell["tasks"]:
             key = (cell["bundle_id"], cell["run_id"], cell["condition_id"], task_id)
             cell_of[key] = cell["cell"]
+            # a repetition that was left out has no condition of its own
+            cell_of.setdefault((key[0], key[1], None, task_id), cell["cell"])
     fixed = {
         "task": range(len(tasks)),
         "cell": [cell_of.get((t.lineage, t.run_id, t.condition_id, t.task_id)) for t in tasks],
@@ -198,7 +200,7 @@ def _cell_table(cells: Sequence[Json], tasks: pl.DataFrame) -> pl.DataFrame:
         **dict.fromkeys(texts, pl.String()),
         **dict.fromkeys(spread, pl.Float64()),
     }
-    axes = [name for name in tasks.columns if name.startswith("axis_")]
+    axes = [f"axis_{name}" for name in dict.fromkeys(n for cell in cells for n in cell["axes"])]
     keys = tasks.select("cell", "bundle_id", "run_id", "condition_id", *axes)
     keys = keys.unique("cell", keep="first", maintain_order=True)
     return keys.join(pl.DataFrame(columns, schema=schema), on="cell", maintain_order="left_right")

@@ -24,6 +24,7 @@ from specc.collate.finding.attempts import TaskAttempt, all_attempts, attempt_ta
 from specc.collate.finding.complete import complete
 from specc.collate.finding.duplicates import compare_duplicates
 from specc.collate.finding.read import Found, read
+from specc.collate.finding.replicates import with_replicates
 from specc.collate.records.cache import Cache
 from specc.collate.records.computed import Computed
 from specc.collate.records.rows import read_rows
@@ -195,6 +196,7 @@ def _study(found: Found, attempts: Sequence[TaskAttempt], cache: Cache) -> Study
     tasks, records, damage = settle(found, cache)
     kind = str(found.sources[0].manifest["kind"])
     tasks, differing = compare_duplicates(tasks, found, tables_room(kind))
+    tasks = with_replicates(tasks, getattr(tables_room(kind), "REPLICATES", ()))
     states = [launch for run in found.runs for launch in run.launches]
     launches = tuple(
         {

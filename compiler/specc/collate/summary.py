@@ -64,13 +64,17 @@ def summarise(
         "name": first["name"],
         "purpose": first.get("purpose"),
         "percentile_method": METHOD,
-        "axes": _axes(study),
+        "axes": _axes(task.point for task in study.tasks),
+        "replicates": _axes(
+            {name: task.axes[name] for name in task.replicates} for task in study.tasks
+        ),
         "completeness": completeness(study.tasks),
         "metrics": [asdict(metric) for metric in metrics],
         "verdicts": dict(VERDICTS),
         "verdict_groups": verdict_groups(cells),
         **factors(study, cells, completed, hosts),
         "cells": cells,
+        "across": room.across(cells, completed, frames),
         "failures": facts.failure_facts(study.tasks, study.launches),
         "interruptions": interruptions(study.tasks, study.attempts),
         "damage": [asdict(one) for one in study.damage],
@@ -111,12 +115,12 @@ def _excluded(matrix: Mapping[str, Json]) -> list[Json]:
     return [{"points": describe_condition(rule), "reason": reason} for rule, reason, _ in rules]
 
 
-def _axes(study: Study) -> dict[str, Json]:
+def _axes(points: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     """Return every axis with its values in the order in which the matrix has them."""
     # looked up by its text: a list of ten thousand values would be searched ten thousand times
     found: dict[str, dict[str, Json]] = {}
-    for task in study.tasks:
-        for name, value in task.axes.items():
+    for point in points:
+        for name, value in point.items():
             found.setdefault(name, {}).setdefault(repr(value), value)
     return {name: list(values.values()) for name, values in found.items()}
 
@@ -127,6 +131,6 @@ def _distinct_settings(study: Study) -> list[Mapping[str, Json]]:
     """
     seen: dict[str, Mapping[str, Json]] = {}
     for task in study.tasks:
-        seen.setdefault(repr(sorted(task.axes.items(), key=lambda item: item[0])), task.settings)
+        seen.setdefault(repr(sorted(task.point.items(), key=lambda item: item[0])), task.settings)
     model = declared_settings(study.sources[0].path)
     return [ordered_like(model, one) for one in seen.values()]

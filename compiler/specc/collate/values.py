@@ -99,6 +99,15 @@ class TaskResult:
     cure: Mapping[str, Json] | None = None
     """What `on_failure` had changed for the attempt shown: {"task.memory": [old, new], "category",
     "condition_id"}; None when nothing."""
+    replicates: tuple[str, ...] = ()
+    """Those of its axes whose values are repetitions of its point; `repetition` counts them in."""
+
+    @property
+    def point(self) -> Mapping[str, Json]:
+        """Its axes without those that only repeat the measurement."""
+        if not self.replicates:
+            return self.axes
+        return {name: at for name, at in self.axes.items() if name not in self.replicates}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

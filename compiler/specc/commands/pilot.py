@@ -40,8 +40,9 @@ def pilot(
 ) -> Answer:
     """Compile a short pilot of a spec, or read one.
 
-    A pilot is a bundle of the smallest and the largest point of each job shape. Run it like any
-    other; --from then tells what the whole study should ask for.
+    A pilot is a bundle of the smallest and the largest point of each job shape; where tasks share
+    GPUs, of as many as fill those of a job. Run it like any other; --from then tells what the
+    whole study should ask for.
     """
     if results:
         return _read(spec, [run_folder(path) for path in results], apply=apply)

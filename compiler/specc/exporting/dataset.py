@@ -11,7 +11,7 @@ import polars as pl
 
 from specc.collate.cells import cell_members
 from specc.collate.values import TaskResult
-from specc.kinds.base import Dataset
+from specc.kinds.optional import Dataset
 from specc.model import Json
 from specc.problems import SpeccError
 

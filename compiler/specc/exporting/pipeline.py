@@ -27,7 +27,7 @@ from specc.exporting.metadata import describe_table, export_date
 from specc.exporting.prometheus import exposition
 from specc.exporting.ro_crate import METADATA, crate
 from specc.exporting.timeseries import series_files
-from specc.kinds.base import Dataset
+from specc.kinds.optional import Dataset
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
 

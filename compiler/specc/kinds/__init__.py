@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 KINDS = {
     "command": "specc.kinds.command",
     "inference": "specc.kinds.inference",
+    "training": "specc.kinds.training",
 }
 
 

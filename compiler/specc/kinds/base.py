@@ -147,18 +147,6 @@ class Decision:
     """Whether numbers that it rests on are doubted, so that a good verdict is not shown as one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """One table for whoever goes on with the numbers: a row for each task."""
-
-    table: pl.DataFrame
-    """`task_id` first."""
-    required: tuple[str, ...]
-    """Columns without which the table is not written."""
-    types: Mapping[str, str]
-    """Column -> "int", "float" or "text", for columns that may hold numbers as text."""
-
-
 class TablesRoom(Protocol):
     """`kinds/<kind>/tables.py`: from records to tidy tables and declared metrics."""
 
@@ -214,38 +202,6 @@ class TablesRoom(Protocol):
 
     def result_cell(self, cell: Mapping[str, Json]) -> dict[str, Json]:
         """Return a cell of the summary in the shape of `results-<run_id>.json`."""
-
-
-class TallyRoom(Protocol):
-    """What `kinds/<kind>/tables.py` may have as well, where a study may be very long."""
-
-    ROW_BY_ROW: frozenset[str]
-    """Names of `frames` of which each row comes of one record alone, so that such a table may be
-    made of a few records at a time; others are made of all records at once."""
-
-    def tallies(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
-        """Return short tables by name, whose rows depend on the records of one task each.
-
-        `details` of a long study finds them among its frames, made of some tasks at a time.
-        """
-
-
-class ExportRoom(Protocol):
-    """What `kinds/<kind>/tables.py` may have as well; a kind without them gets the defaults."""
-
-    FAMILIES: tuple[Metric, ...]
-    """Metrics whose names depend on the study, with `<…>` for what varies: for docs/metrics.md."""
-
-    def dataset(
-        self, frames: Mapping[str, pl.LazyFrame], tasks: Sequence[Mapping[str, Json]]
-    ) -> Dataset:
-        """Return the data set of `specc export`.
-
-        tasks: task_id, axes, repetition, state and settings of each, by their place in `frames`.
-        """
-
-    def series(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
-        """Return time series by name: `task`, then the columns of a file for each task."""
 
 
 class ReportRoom(Protocol):

@@ -64,18 +64,19 @@ def _best(
         text=f"{where}: {shown}" if len(cells) > 1 else shown,
         interval=interval_of(value),
         verdict=value["verdict"],
-        why=f"{metric['label']}, {metric['better']} is better. {_ranking(summary, found)}",
+        why=f"{metric['label']}, {metric['better']} is better. {_ranking(summary, found, name)}",
         cells=(best["cell"],),
         value=value["value"],
         unit=metric["unit"] or None,
     )
 
 
-def _ranking(summary: Mapping[str, Json], found: claims.Ranking | None) -> str:
+def _ranking(summary: Mapping[str, Json], found: claims.Ranking | None, metric: str) -> str:
     """Say whether the data tells the first point from the others."""
     if found is None:
         return "The only point with a value."
-    if not found.repeated:
+    # where another point alone has one repetition, that one is among the rivals
+    if not found.repeated and found.ordered[0]["metrics"][metric]["n"] < 2:
         return "Without repetitions there is no interval, so its lead may be chance."
     others = len(found.ordered) - 1
     if found.best is not None:

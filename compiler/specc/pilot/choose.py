@@ -2,12 +2,14 @@
 
 Axes with numbers are ordered by them; a point is as large as the sum of the places of its values,
 each from 0 (least) to 1 (most). Axes of words have no order: the first such point counts as
-smallest and the last one as largest, so that both ends of the matrix are seen.
+smallest and the last one as largest, so that both ends of the matrix are seen. Where tasks share
+GPUs, points between them fill a job's GPUs: slots are spread over the GPUs, so that fewer tasks
+would each have one to itself, and what is measured would not be what the study does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from specc.kinds import plan_room
@@ -19,6 +21,7 @@ from specc.model import Expansion, Json, Spec, Task
 def pilot_tasks(spec: Spec, expansion: Expansion) -> Expansion:
     """Return the first repetition of the smallest and the largest point of each shape.
 
+    Of a shape whose tasks share GPUs as many points as fill the GPUs of one job.
     Their ids are those of the whole study. `pilot.time_limit` replaces the jobs' time limit.
     """
     groups: dict[Json, list[Task]] = {}
@@ -34,13 +37,25 @@ def pilot_tasks(spec: Spec, expansion: Expansion) -> Expansion:
     for members in groups.values():
         first = min(member.repetition for member in members)
         once = [task for task in members if task.repetition == first]
-        sizes = [_size(task.axes, places) for task in once]
-        smallest = once[sizes.index(min(sizes))]
-        largest = once[len(sizes) - 1 - sizes[::-1].index(max(sizes))]
-        for task in (smallest, largest):
+        # equals stay in the order of the matrix
+        by_size = sorted(once, key=lambda task: _size(task.axes, places))
+        for task in _spread(by_size, max(2, _sharing(by_size[0]))):
             chosen[task.task_id] = _shortened(task, spec)
     tasks = tuple(chosen[task.task_id] for task in expansion.tasks if task.task_id in chosen)
     return Expansion(tasks=tasks, removed=expansion.removed, points=len(tasks))
+
+
+def _sharing(task: Task) -> int:
+    """Return how many tasks fill the GPUs of a job, where a GPU has room for several; else 0."""
+    share = task.task.gpus
+    return task.job.gpus_per_node * int(1 / share + 1e-9) if 0 < share <= 0.5 else 0
+
+
+def _spread(ordered: Sequence[Task], count: int) -> Iterator[Task]:
+    """Yield so many at even distances, the first and the last among them; all of fewer."""
+    last = len(ordered) - 1
+    places = {round(last * step / (count - 1)) for step in range(count)}
+    yield from (ordered[place] for place in sorted(places))
 
 
 def _places(tasks: Iterable[Task]) -> dict[str, dict[Json, float]]:

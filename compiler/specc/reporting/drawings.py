@@ -53,7 +53,7 @@ class Drawings:
 
 
 def framed(
-    chart: alt.Chart | alt.LayerChart,
+    chart: alt.Chart | alt.LayerChart | alt.FacetChart,
     subject: str,
     title: str,
     *,
@@ -70,9 +70,9 @@ def framed(
     words = alt.TitleParams(wrapped(title, _TITLE_LETTERS), anchor="start", offset=14)
     if note:
         words.subtitle = wrapped(note, _NOTE_LETTERS)
-    whole: Any = chart.properties(
-        title=words, width=WIDTH, height=height, description=f"{subject}: {title}"
-    )
+    # the panels of a chart with facets have sizes of their own
+    sizes = {} if isinstance(chart, alt.FacetChart) else {"width": WIDTH, "height": height}
+    whole: Any = chart.properties(title=words, description=f"{subject}: {title}", **sizes)
     with alt.theme.enable("none"):
         document: dict[str, Json] = whole.to_dict()
     return document

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from specc.collate.cells import unlike
 from specc.kinds.base import Figure, ReportRoom
+from specc.kinds.optional import Chart
 from specc.kinds.sentences import interval, quantity
 from specc.model import Json
 from specc.reporting import bins, crowds, marks
@@ -28,6 +29,7 @@ def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
     """Draw the load curves and every figure of a kind's report as PNG (2x) and SVG, each once."""
     items = (
         *load_drawings(summary),
+        *map(_own_drawing, _charts(room, summary)),
         *percentile_drawings(summary),
         *(drawing(figure, summary) for figure in room.figures(summary)),
     )
@@ -36,6 +38,41 @@ def draw(summary: Mapping[str, Json], room: ReportRoom) -> Drawings:
         name = f"plots/{item.figure.name}"
         files[f"{name}.svg"], files[f"{name}.png"] = themed_svg_png(item.document)
     return Drawings(items=items, files=files)
+
+
+def _charts(room: ReportRoom, summary: Mapping[str, Json]) -> tuple[Chart, ...]:
+    found: tuple[Chart, ...] = getattr(room, "charts", lambda _: ())(summary)
+    return found
+
+
+def _own_drawing(chart: Chart) -> Drawing:
+    """Return a plot that a kind draws itself, in the frame of all plots."""
+    figure = Figure(
+        name=chart.name,
+        subject=chart.subject,
+        title=chart.title,
+        metrics=(),
+        x=None,
+        colour=(),
+        log_x=False,
+        y_title="",
+    )
+    if chart.empty is not None:
+        return Drawing(
+            figure=figure,
+            document=notice(chart.subject, chart.empty),
+            empty=chart.empty,
+            points=0,
+            caption=_NOTICE.format(chart.empty),
+        )
+    document = framed(chart.chart, chart.subject, chart.title)
+    return Drawing(
+        figure=figure,
+        document={**document, "data": {"values": [dict(row) for row in chart.rows]}},
+        empty=None,
+        points=len(chart.rows),
+        caption=chart.caption,
+    )
 
 
 def drawing(figure: Figure, summary: Mapping[str, Json]) -> Drawing:

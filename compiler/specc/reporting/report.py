@@ -157,7 +157,13 @@ def _method(summary: Mapping[str, Json], room: ReportRoom) -> dict[str, Any]:
         "methodology": method.terms(summary, room),
         "verdicts": summary["verdicts"],
         "rationale": summary["rationale"],
-        "axes": {k: ", ".join(map(_plain, v)) for k, v in summary["axes"].items()},
+        "axes": {
+            **{k: ", ".join(map(_plain, v)) for k, v in summary["axes"].items()},
+            **{
+                k: f"{', '.join(map(_plain, v))} (repetitions)"
+                for k, v in (summary.get("replicates") or {}).items()
+            },
+        },
         "excluded": summary["excluded"],
         "inputs": titled(tabulate.inputs(summary), "Inputs", "summary.json"),
     }

@@ -149,14 +149,19 @@ class Attempt:
             self._kept.append(name)
         return path
 
-    def resume(self) -> Optional[Mapping[str, Any]]:
+    def resume(
+        self, segments: Optional[Sequence[Mapping[str, Any]]] = None
+    ) -> Optional[Mapping[str, Any]]:
         """Go on from the last checkpoint: its rows then count as this attempt's own.
 
-        Returns the checkpoint's progress; None when there is none.
+        segments: what `segments()` gave at an older checkpoint, for a kind that must go back to
+        that one: later rows then no longer count. None: all rows that the last one vouched for.
+        Returns the last checkpoint's progress; None when there is none.
         """
         if self._resume is None:
             return None
-        self._earlier = list(self._resume["segments"])
+        chosen = self._resume["segments"] if segments is None else segments
+        self._earlier = [dict(segment) for segment in chosen]
         progress: Mapping[str, Any] = self._resume["progress"]
         return progress
 

@@ -3,6 +3,7 @@
 KINDS = {
     "command": "kinds.command.run",
     "inference": "kinds.inference.run",
+    "training": "kinds.training.run",
 }
 
 PRELOADED = frozenset({"command"})

@@ -119,7 +119,7 @@ def _where(
                 found[cell, task.repetition] = _Where(
                     cell=cell,
                     condition=task.condition_id or "",
-                    point=f"{task.lineage} {sorted(task.axes.items())!r}",
+                    point=f"{task.lineage} {sorted(task.point.items())!r}",
                     job=f"{task.bundle_id} {task.run_id} {task.launch}",
                     host=hosts[place],
                     place=planned.get((task.bundle_id, task.task_id)),

@@ -117,6 +117,23 @@ class Computed:
         found = self._plain("details", make, cells, members, analysis)
         return cast("dict[str, dict[str, Json]]", found)
 
+    def across(
+        self,
+        cells: Sequence[Mapping[str, Json]],
+        members: Mapping[str, Sequence[int]],
+        frames: Mapping[str, pl.LazyFrame],
+    ) -> dict[str, Json] | None:
+        """See `StudyRoom.across`; None for a kind that reckons nothing over all cells."""
+        across = getattr(self._room, "across", None)
+        if across is None:
+            return None
+
+        def make() -> Json:
+            return across(cells, members, frames)
+
+        found = self._plain("across", make, cells, members) if self._worth else make()
+        return cast("dict[str, Json]", found)
+
     def _tallies(self) -> dict[str, pl.LazyFrame]:
         """Return the tables of `TallyRoom`; none of a short study, whose rows are in memory."""
         tallies = getattr(self._room, "tallies", None)

@@ -87,10 +87,17 @@ def _plan(summary: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         f"{name.replace('_', ' ')} ({len(values)})" for name, values in summary["axes"].items()
     )
     design = summary.get("design") or {}
+    repeated = summary.get("replicates") or {}
     points = design.get("points") or len(summary["cells"])
+    if repeated:
+        points = len({repr(sorted(cell["axes"].items())) for cell in summary["cells"]})
     repetitions = design.get("repetitions") or {}
     times = repetitions.get("n")
-    each = "" if times is None else f", each measured {_times(times)}"
+    each = "" if times is None or (repeated and times == 1) else f", each measured {_times(times)}"
+    each += "".join(
+        f", each with {len(values)} values of {name} as repetitions"
+        for name, values in repeated.items()
+    )
     count = "One point" if points == 1 else f"{points} points"
     yield "Scenario", f"{count}{f' over {visible(axes)}' if axes else ''}{each}."
     if order := _order(repetitions):
