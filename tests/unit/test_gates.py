@@ -198,5 +198,21 @@ def test_reports_terminal_and_junit_leave_out_the_same_objectives() -> None:
     assert len(gates(other)["rows"]) == 1
 
 
+def test_objectives_that_differ_in_their_points_alone_are_two() -> None:
+    summary = on_a_curve()
+    (answer,) = summary["load"][0]["slo"]
+    answer["where"] = {"concurrency": {"le": 8}}
+    assert [case.name for case in limit_cases(summary)] == [
+        "latency_ms p99 ≤ 100 ms",
+        "p99 of Latency ms ≤ 100 ms for concurrency <= 8",
+    ]
+
+
+def test_a_missed_objective_fails_in_junit_and_decides_nothing() -> None:
+    found = declared(study(10.0), {"slo": [{"metric": "latency_ms", "le": 5.0}]}, None)["gates"]
+    (case,) = limit_cases({"gates": found})
+    assert (case.suite, case.verdict, gates_verdict(found)) == ("objectives", "FAIL", None)
+
+
 def test_an_objective_without_a_statistic_is_that_of_the_curve() -> None:
     assert len(limit_cases(on_a_curve(statistic=None))) == 1

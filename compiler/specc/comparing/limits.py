@@ -35,7 +35,12 @@ def answered_by_curve(
 
 
 def _same(limit: Mapping[str, Json], answer: Mapping[str, Json]) -> bool:
-    """Tell whether both are one objective; without a statistic it is of the curve's own."""
+    """Tell whether both are one objective; without a statistic it is of the curve's own.
+
+    Two that differ only in their points are two: each point is judged against its own.
+    """
     if limit.get("statistic") not in (None, answer.get("statistic")):
+        return False
+    if (limit.get("where") or None) != (answer.get("where") or None):
         return False
     return all(limit[key] == answer[key] for key in ("metric", "op", "limit"))

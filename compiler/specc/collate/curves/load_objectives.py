@@ -68,6 +68,7 @@ def _answers(
         )
         yield {
             **{"metric": name, "statistic": wanted, "op": op, "limit": objective[op]},
+            "where": objective.get("where"),
             **{"answer": plain(found.load), "verdict": found.verdict, "at_least": found.at_least},
             **{"fails_from": plain(found.fails_from), "unsure": list(map(plain, found.unsure))},
             "unknown": list(map(plain, found.unknown)),

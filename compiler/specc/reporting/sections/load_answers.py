@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from specc.kinds.base import Decision
 from specc.kinds.deciding import missing
 from specc.kinds.sentences import number, point, quantity
+from specc.matrix.conditions import describe_condition
 from specc.model import Json
 
 MOST_CURVES = 3
@@ -114,11 +115,12 @@ _VERDICT_WORDS = {
 
 
 def objective(one: Mapping[str, Json], summary: Mapping[str, Json]) -> str:
-    """Return a limit in words: "p99 of Latency ≤ 100 ms"."""
+    """Return a limit in words: "p99 of Latency ≤ 100 ms", with the points that it is meant for."""
     metric = metric_of(summary, one["metric"])
     limit = quantity(one["limit"], metric["unit"])
     statistic = f"{one['statistic']} of " if one.get("statistic") else ""
-    return f"{statistic}{metric['label']} {_SIGNS.get(one['op'], one['op'])} {limit}"
+    where = f" for {describe_condition(one['where'])}" if one.get("where") else ""
+    return f"{statistic}{metric['label']} {_SIGNS.get(one['op'], one['op'])} {limit}{where}"
 
 
 def _knee(curve: Mapping[str, Json], where: str) -> Decision:
