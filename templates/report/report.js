@@ -44,13 +44,15 @@ function filterable(table) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length < 6) return;
   const title = table.caption.textContent;
-  const texts = rows.map((row) => [...row.cells].map((cell) => `${cell.textContent} ${cell.title}`).join(" ").toLowerCase());
+  // a keyboard has no minus sign, only the hyphen
+  const plain = (text) => text.toLowerCase().replaceAll("\u2212", "-");
+  const texts = rows.map((row) => plain([...row.cells].map((cell) => `${cell.textContent} ${cell.title}`).join(" ")));
   const field = make("input", { type: "search", placeholder: "Filter rows", autocomplete: "off", spellcheck: false });
   field.setAttribute("aria-label", `Filter rows of: ${title}`);
   const count = make("output", { textContent: `${rows.length} rows` });
   count.setAttribute("aria-live", "polite");
   field.addEventListener("input", () => {
-    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(field.value).split(/\s+/).filter(Boolean);
     let left = 0;
     rows.forEach((row, place) => {
       row.hidden = !words.every((word) => texts[place].includes(word));

@@ -14,6 +14,8 @@ TASKS = 10_000
 DATA_ONLY = """
 import sys
 from pathlib import Path
+from specc.collate.memory import keep_memory
+keep_memory()  # as the command does
 from specc.collate.pipeline import collate_data
 collate_data([Path(sys.argv[1])], Path(sys.argv[2]))
 """

@@ -26,6 +26,8 @@ from measure import SPECC
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cluster"))
 from sweep import digits
 
+from specc.analysis.signs import percent
+
 pytest.importorskip("torch")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,17 +165,19 @@ def test_a_packed_sweep_keeps_up_with_bare_loops(benchmark, figure, tmp_path: Pa
     loop_cpu_s = statistics.median(one.tasks_cpu_s for one in plain)
     figure(
         f"throughput of {TASKS} short trainings in {WORKERS} slots, against bare loops",
-        f"{wall:.0%} ({walls[0]:.0%} to {walls[-1]:.0%}) of {TASKS / loop_s:.2f} tasks/s",
+        f"{percent(wall)} ({percent(walls[0])} to {percent(walls[-1])})"
+        f" of {TASKS / loop_s:.2f} tasks/s",
         ">= 85 %",
     )
     figure(
         "the same by the CPU time of a task",
-        f"{cpu:.0%} ({used[0]:.0%} to {used[-1]:.0%}) of {TASKS / loop_cpu_s:.2f} per CPU second",
+        f"{percent(cpu)} ({percent(used[0])} to {percent(used[-1])})"
+        f" of {TASKS / loop_cpu_s:.2f} per CPU second",
         ">= 85 %",
     )
     figure(
         "the same without a warm parent, by wall and by CPU time",
-        f"{loop_s / alone.tasks_s:.0%}, {loop_cpu_s / alone.tasks_cpu_s:.0%}",
+        f"{percent(loop_s / alone.tasks_s)}, {percent(loop_cpu_s / alone.tasks_cpu_s)}",
         "",
     )
     figure(

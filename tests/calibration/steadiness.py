@@ -43,7 +43,7 @@ def moving(shape: Series, r: float) -> Draw:
 
 
 STILL: dict[str, Draw] = {
-    f"{n} values, {spread:.0%} noise, AR(1) {r:g}": still(n, spread, r)
+    f"{n} values, {100 * spread:.0f} % noise, AR(1) {r:g}": still(n, spread, r)
     for n, spread, r in (
         (50, 0.05, 0.0), (200, 0.3, 0.0), (2000, 0.3, 0.0), (50, 0.3, 0.6), (200, 0.3, 0.3),
         (200, 0.3, 0.6), (200, 0.3, 0.9), (2000, 0.3, 0.9), (200, 0.3, 0.95), (2000, 0.3, 0.99),

@@ -49,4 +49,4 @@ def test_the_wilson_interval_is_that_of_the_textbook() -> None:
 def test_the_page_shows_a_broken_promise() -> None:
     text = page({"m": ("A title.\n\nAnd more.", [a_claim(hits=60)])}, trials=1000, seed=1)
     assert "## A title\n" in text
-    assert "| a | b | 1,000 | 6.0% (4.7% to 7.6%) | ≤ 5 % | **no** | c |" in text
+    assert "| a | b | 1,000 | 6.0 % (4.7 % to 7.6 %) | ≤ 5 % | **no** | c |" in text

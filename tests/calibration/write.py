@@ -18,6 +18,8 @@ from types import ModuleType
 
 from claim import Claim
 
+from specc.analysis.signs import percent
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "calibration.md"
 HEAD = """# How often the numbers err
@@ -63,7 +65,7 @@ def _row(one: Claim) -> tuple[str, ...]:
         one.name,
         one.truth,
         f"{one.trials:,}",
-        f"{one.rate:.1%} ({low:.1%} to {high:.1%})",
+        f"{percent(one.rate, 1)} ({percent(low, 1)} to {percent(high, 1)})",
         f"{sign} {one.bound:.4g}" if one.bound < 0.001 else f"{sign} {one.bound * 100:g} %",
         "yes" if one.holds else "**no**",
         one.method,
@@ -95,7 +97,7 @@ def main() -> int:
         print(PAGE, file=sys.stderr)
     broken = [one for _, claims in found.values() for one in claims if not one.holds]
     for one in broken:
-        print(f"broken: {one.name} ({one.truth}): {one.rate:.2%}", file=sys.stderr)
+        print(f"broken: {one.name} ({one.truth}): {percent(one.rate, 2)}", file=sys.stderr)
     return 1 if broken else 0
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from jobs import specc
 from sweep import POISON, Trained, events
 
+from specc.analysis.signs import percent
+
 PAGE = Path(__file__).parents[2] / "docs" / "sweep-results.md"
 _NAME = "training-smoke"
 _BAR = "\\|"
@@ -139,8 +141,8 @@ def _outcome(made: Trained, out: Path, found: Mapping[str, Any]) -> Iterable[tup
     shares = list(_callback_shares(out).values())
     yield (
         "callbacks' share of a run's time",
-        f"median {statistics.median(shares):.0%} ({min(shares):.0%} to {max(shares):.0%}): a step "
-        "of so small a net takes milliseconds",
+        f"median {percent(statistics.median(shares))} ({percent(min(shares))} to "
+        f"{percent(max(shares))}): a step of so small a net takes milliseconds",
     )
     spent = summary["spent"]
     yield (

@@ -153,15 +153,15 @@ def test_equal_runs_of_what_varies_elsewhere_may_be_luck() -> None:
 @pytest.mark.parametrize(
     ("load", "evidence"),
     [
-        (ClientLoad(busiest_thread=0.97), ("the client's busiest thread used 97% of a core",)),
-        (ClientLoad(cpus=0.85), ("the client used 85% of its CPUs",)),
+        (ClientLoad(busiest_thread=0.97), ("the client's busiest thread used 97 % of a core",)),
+        (ClientLoad(cpus=0.85), ("the client used 85 % of its CPUs",)),
         (
             ClientLoad(lag_p99_s=0.004, latency_p50_s=0.01),
             ("1 in 100 requests left 4.0 ms late or more, 1.0 ms would do no harm",),
         ),
         (
             ClientLoad(planned_per_s=1000, sent_per_s=800),
-            ("the client sent 20% fewer requests than planned",),
+            ("the client sent 20 % fewer requests than planned",),
         ),
         (ClientLoad(lag_p99_s=0.004, latency_p50_s=0.2), ()),
         (ClientLoad(busiest_thread=0.5, cpus=0.3, planned_per_s=10, sent_per_s=9.9), ()),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from specc.analysis.dependence import effective_samples, memory
 from specc.analysis.outliers import count_outliers, outlier_flags
 from specc.analysis.percentiles import describe
+from specc.analysis.signs import change
 from specc.analysis.steadiness import common_drift, examine
 
 N = 200
@@ -49,7 +50,7 @@ def test_a_warm_up_is_found_with_its_length_and_leaves_no_drift() -> None:
     found = examine(noisy(np.where(np.arange(N) < 10, 1.4, 1.0)))
     assert found.warm_up == 10
     assert found.warm_up_change == pytest.approx(0.4, abs=0.08)
-    assert found.reason == f"the first 10 of 200 values differ by {found.warm_up_change:+.1%}"
+    assert found.reason == f"the first 10 of 200 values differ by {change(found.warm_up_change)}"
 
 
 def test_a_movement_below_the_limit_is_shown_and_not_called_one() -> None:
@@ -153,7 +154,7 @@ def test_a_long_run_is_examined_by_batches_and_tells_the_same() -> None:
     """A drift, and a warm-up before it, among a million values with noise of 30 %."""
     rng = np.random.default_rng(0)
     values = rng.lognormal(0, 0.3, 1_000_000) * np.linspace(1, 1.1, 1_000_000)
-    assert examine(values).reason == "drift of +10.0% over the run"
+    assert examine(values).reason == "drift of +10.0 % over the run"
     values[:20_000] *= 1.5
     reason = examine(values).reason
     assert reason is not None

@@ -119,7 +119,7 @@ def test_a_report_warns_of_a_slow_node(tmp_path: Path) -> None:
     summary = summary_of(on_nodes(tmp_path, slow=1.2), tmp_path / "out")
     told = influences.warnings(summary)
     assert len(told) == 1
-    assert told[0].startswith("t depends on more than the point: node-1: -")
+    assert told[0].startswith("t depends on more than the point: node-1: −")
 
 
 def test_equal_nodes_are_not_flagged(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_nothing_against_a_number_makes_it_valid() -> None:
 
 
 def test_the_worst_cause_is_the_verdict_and_all_are_told() -> None:
-    warned = (("SHARED_NODE", "4 of 8 CPUs"), ("CLIENT_LIMITED", "97% of a core"))
+    warned = (("SHARED_NODE", "4 of 8 CPUs"), ("CLIENT_LIMITED", "97 % of a core"))
     found = judged([a_run(0, warnings=warned)], [samples(worth=9.0)])
     assert found.verdict == "CLIENT_LIMITED"
     assert [verdict for verdict, _ in found.causes] == [
@@ -49,12 +49,20 @@ def test_the_worst_cause_is_the_verdict_and_all_are_told() -> None:
     ]  # fmt: skip
 
 
+def test_causes_that_differ_in_numbers_alone_are_one_reason() -> None:
+    busy = [f"others kept {pct} % of the CPUs busy" for pct in (40, 60, 51)]
+    held = [(("CONTAMINATED", text), ("SHARED_NODE", text)) for text in busy]
+    found = judged([a_run(n, warnings=each) for n, each in enumerate(held)], [samples()] * 3)
+    assert found.reason == "; ".join(["others kept 40 % to 60 % of the CPUs busy"] * 2)
+    assert len(found.causes) == 6
+
+
 def test_runs_that_move_alike_are_told_together_with_their_range() -> None:
     line = np.linspace(0, 1, 60)
     moved = [samples(STILL * (1 + slope * line)) for slope in (0.2, 0.3, 0.0)]
     found = judged([a_run(n) for n in range(3)], moved)
     assert found.verdict == "NOT_STEADY"
-    assert found.reason == "drift of +19.7% to +29.6% over the run (2 of 3 runs)"
+    assert found.reason == "drift of +19.7 % to +29.6 % over the run (2 of 3 runs)"
 
 
 def test_three_runs_that_drift_smoothly_are_not_steady_together() -> None:
@@ -79,7 +87,7 @@ def test_a_run_without_an_order_is_not_called_unsteady() -> None:
 @pytest.mark.parametrize(
     ("texts", "one"),
     [
-        (["drift of +6.1%", "drift of +11.0%"], "drift of +6.1% to +11.0%"),
+        (["drift of +6.1 %", "drift of +11.0 %"], "drift of +6.1 % to +11.0 %"),
         (["3 of 5 runs", "3 of 5 runs"], "3 of 5 runs"),
         (["p90 on node-12 needs 29, has 7", "p90 on node-12 needs 29, has 12"],
          "p90 on node-12 needs 29, has 7 to 12"),
@@ -101,13 +109,13 @@ def test_points_are_grouped_by_cause_with_counts() -> None:
     groups = verdict_groups(
         [
             a_cell("c0001", ("TOO_FEW", "one repetition: the spread is unknown")),
-            a_cell("c0002", ("NOT_STEADY", "drift of +6% over the run")),
-            a_cell("c0003", ("NOT_STEADY", "drift of +11% over the run"), ("TOO_FEW", "short")),
+            a_cell("c0002", ("NOT_STEADY", "drift of +6 % over the run")),
+            a_cell("c0003", ("NOT_STEADY", "drift of +11 % over the run"), ("TOO_FEW", "short")),
             a_cell("c0004"),
         ]
     )
     assert [group["text"] for group in groups] == [
-        "2 points NOT_STEADY: drift of +6% to +11% over the run",
+        "2 points NOT_STEADY: drift of +6 % to +11 % over the run",
         "1 point TOO_FEW: one repetition: the spread is unknown",
         "1 point TOO_FEW: short",
     ]

@@ -107,7 +107,7 @@ def test_a_range_ends_below_the_knee_where_the_objective_allows_more() -> None:
         "low": 7,
         "high": 7,
         "bound": "below",
-        "text": "Operate at 7 (concurrency): below the knee, and with at least 80% of the"
+        "text": "Operate at 7 (concurrency): below the knee, and with at least 80 % of the"
         " throughput that can be had there.",
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from specc.analysis.signs import change, percent
 from specc.kinds import rankings, sentences
 from specc.kinds.axes import axes_to_draw, is_geometric
 
@@ -23,7 +24,9 @@ from specc.kinds.axes import axes_to_draw, is_geometric
         (1.26e8, "126 M"),
         (3.2e-7, "3.2 × 10⁻⁷"),
         (0.000328, "0.000328"),
-        (-2.5, "-2.5"),
+        (-2.5, "−2.5"),
+        (-0.0, "0"),
+        (-3e-7, "−3 × 10⁻⁷"),
         (200.0, "200"),
         (5063123, "5.06 M"),
         (1e6, "1 M"),
@@ -34,6 +37,26 @@ from specc.kinds.axes import axes_to_draw, is_geometric
 )
 def test_numbers_have_three_digits(value: float | None, text: str):
     assert sentences.number(value) == text
+
+
+def test_shares_and_changes_are_written_in_one_style():
+    assert (percent(0.8), percent(0.0605, 1)) == ("80 %", "6.0 %")
+    assert [change(share) for share in (0.061, -0.003, -0.0004)] == ["+6.1 %", "−0.3 %", "+0.0 %"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "text"),
+    [
+        (177.0, 185.0, "requests/s per core", "177 to 185 requests/s per core"),
+        (0.9, 1.1, "kB/s per GPU", "900 B/s per GPU to 1.1 kB/s per GPU"),
+        (1.2e3, 1.3e3, "B/s per GPU", "1.2 to 1.3 kB/s per GPU"),
+        (2**30, 3 * 2**30, "B", "1 to 3 GiB"),
+        (0.5, 0.75, "1", "0.5 to 0.75"),
+        (-4.83, -2.93, "ms", "−4.83 to −2.93 ms"),
+    ],
+)
+def test_an_interval_tells_its_unit_once(low: float, high: float, unit: str, text: str):
+    assert sentences.interval({"low": low, "high": high, "unit": unit}) == text
 
 
 def test_a_large_factor_is_no_unit():

@@ -121,6 +121,40 @@ def test_a_variant_that_overrides_an_unknown_field_is_refused() -> None:
     assert ["widht" in problem.message for problem in found] == [True]
 
 
+def test_an_override_of_a_misspelt_field_is_told_the_field_that_it_overrides() -> None:
+    points = "matrix: {points: {variant: {base: {}, odd: {settings.optimiser: adamw}}}}\n"
+    (found,) = [p for p in problems(_settings() + points) if p.code == "E101"]
+    assert found.hint == "did you mean 'optimizer'?"
+
+
+def test_a_batch_of_an_axis_is_held_against_the_data() -> None:
+    axis = "matrix: {axes: {batch: [64, 60000]}}\n"
+    (found,) = [p for p in problems(_settings("batch_size: '${batch}'") + axis) if p.code == "E622"]
+    assert found.path == "matrix.axes.batch"
+    assert "60000 images is larger than the 50000" in found.message
+    text = f"{SPEC_HEAD}{TASK}{HEAD}{_settings()}{axis}"
+    assert found.mark is not None
+    assert text.splitlines()[-1][found.mark.column - 1 :].startswith("60000")
+
+
+def test_epochs_of_an_axis_are_held_against_the_cadences() -> None:
+    axis = "matrix: {axes: {epochs: {range: [3, 60]}}}\n"
+    text = _settings("epochs: '${epochs}', cadences: {noise_epochs: 5}") + axis
+    found = [p for p in problems(text) if p.code == "W621"]
+    assert [p.message for p in found] == [
+        "noise_epochs: every 5 epochs, but the run has only 3 epochs"
+    ]
+    assert [p.path for p in found] == ["matrix.axes.epochs.range"]
+
+
+def test_what_is_left_at_its_default_is_told_at_the_settings() -> None:
+    (found,) = [p for p in problems(_settings("epochs: 1")) if "noise_epochs" in p.message]
+    assert found.message == "noise_epochs: every 2 epochs, but the run has only 1 epoch"
+    lines = f"{SPEC_HEAD}{TASK}{HEAD}{_settings('epochs: 1')}".splitlines()
+    assert found.mark is not None
+    assert lines[found.mark.line - 1][found.mark.column - 1 :].startswith("settings")
+
+
 def test_a_seed_given_twice_is_refused() -> None:
     twice = "matrix: {axes: {seed: [0, 1, 1]}}\n"
     (found,) = problems(_settings("seed: '${seed}'") + twice)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import log2
 
 from specc.analysis.bottleneck_table import CORE, RESOURCES, STATISTICS, Statistic
+from specc.analysis.signs import change
 
 _SHOWN_BY = {one.name: one.resource for one in STATISTICS if not one.rare}
 """Statistic -> the resource that it shows to be below its limit, or at it."""
@@ -135,8 +136,8 @@ def symptoms(at: Level, below: Level, limits: Mapping[str, float]) -> Iterator[s
         limit = figure(limits["throughput_gain_pct"])
         yield (
             f"Throughput {figure(at.throughput)}{of_throughput} at {at.name} against"
-            f" {figure(below.throughput)}{of_throughput} at {below.name}: {more:+.1f} % for each"
-            f" doubling of the load (flat up to {limit} %)"
+            f" {figure(below.throughput)}{of_throughput} at {below.name}: {change(more / 100)}"
+            f" for each doubling of the load (flat up to {limit} %)"
         )
     if longer is not None and at.tail is not None and below.tail is not None:
         limit = figure(limits["tail_growth"])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from specc.analysis.signs import percent
+
 BUSY = 0.9
 """Share of a core from which a thread that sends and receives has no time left."""
 ALL_BUSY = 0.8
@@ -44,9 +46,9 @@ def client_limited(load: ClientLoad) -> tuple[str, ...]:
     """
     found = []
     if load.busiest_thread is not None and load.busiest_thread >= BUSY:
-        found.append(f"the client's busiest thread used {load.busiest_thread:.0%} of a core")
+        found.append(f"the client's busiest thread used {percent(load.busiest_thread)} of a core")
     if load.cpus is not None and load.cpus >= ALL_BUSY:
-        found.append(f"the client used {load.cpus:.0%} of its CPUs")
+        found.append(f"the client used {percent(load.cpus)} of its CPUs")
     if load.lag_p99_s is not None and load.lag_p99_s > LAG_S:
         allowed = max(LAG_S, LAG_SHARE * (load.latency_p50_s or 0.0))
         if load.lag_p99_s > allowed:
@@ -57,5 +59,5 @@ def client_limited(load: ClientLoad) -> tuple[str, ...]:
     if load.planned_per_s and load.sent_per_s is not None:
         short = 1 - load.sent_per_s / load.planned_per_s
         if short > SHORTFALL:
-            found.append(f"the client sent {short:.0%} fewer requests than planned")
+            found.append(f"the client sent {percent(short)} fewer requests than planned")
     return tuple(found)

@@ -15,6 +15,7 @@ import numpy as np
 from specc.analysis.arrays import Array, Values, as_array, dot
 from specc.analysis.long_run import Noise, of_rest, step_after, tested
 from specc.analysis.outliers import NORMAL
+from specc.analysis.signs import change
 from specc.analysis.student import t_cdf
 
 LIMIT = 0.05
@@ -112,15 +113,15 @@ def examine(values: Values, *, limit: float = LIMIT, alpha: float = ALPHA) -> St
     drift, level = share(slope), _differs(series[at:], series[warm_up:at], series)
     moved = []
     if warm_up:
-        moved.append(f"the first {warm_up} of {n} values differ by {warm_change:+.1%}")
+        moved.append(f"the first {warm_up} of {n} values differ by {change(warm_change)}")
     enough = noise.worth >= FEWEST_INDEPENDENT
     drifts = enough and abs(drift) > limit and line_p < alpha / 2
     jumps = enough and abs(level) > limit and level_p < alpha / 2
     # of two shapes that both fit, the one that takes more of the spread away
     if jumps and (jump**2 * dot(step, step) > slope**2 * dot(line, line) or not drifts):
-        moved.append(f"level changed by {level:+.1%} after {at} of {n} values")
+        moved.append(f"level changed by {change(level)} after {at} of {n} values")
     elif drifts:
-        moved.append(f"drift of {drift:+.1%} over the run")
+        moved.append(f"drift of {change(drift)} over the run")
     few = f"{noise.worth:.0f} independent values: steadiness needs {FEWEST_INDEPENDENT:.0f}"
     return Steadiness(
         n=n,

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from specc.analysis.intervals import Interval
 from specc.analysis.percentiles import samples_needed
+from specc.analysis.signs import change, percent
 from specc.analysis.steadiness import ALPHA, LIMIT, common_drift
 from specc.collate.causes import grouped, merged, shape
 from specc.collate.records.samples import RunSamples
@@ -24,8 +25,8 @@ VERDICTS = {
     "CONTAMINATED": "something else used the machine, or it was slowed, while this was measured",
     "CLIENT_LIMITED": "the client that made the load was at its own limit: the number is the "
     "client's, not that of what it asked",
-    "NOT_STEADY": f"a run moved by more than {LIMIT:.0%} while it was measured (warm-up, drift or "
-    f"a change of level), and by more than chance does ({ALPHA:.0%})",
+    "NOT_STEADY": f"a run moved by more than {percent(LIMIT)} while it was measured (warm-up, "
+    f"drift or a change of level), and by more than chance does ({percent(ALPHA)})",
     "SHARED_NODE": "the job did not have its node to itself: others may have used it",
     "TOO_FEW": "one repetition only, repetitions that pin the value no better than a factor of "
     f"{WIDEST:g}, or too few independent samples for a p90",
@@ -44,7 +45,7 @@ class Judgement:
     causes: tuple[tuple[str, str], ...]
     """(verdict, reason) pairs, worst first."""
     reason: str | None
-    """All reasons in one line; None when nothing speaks against the number."""
+    """All reasons in one line, alike ones as one; None when nothing speaks against the number."""
 
     def as_json(self) -> list[Json]:
         """Return the causes as the summary has them."""
@@ -81,7 +82,10 @@ def no_data(reason: str) -> Judgement:
 def _judgement(causes: tuple[tuple[str, str], ...]) -> Judgement:
     """Return what these causes come to; ten thousand points have few different ones."""
     ordered = tuple(sorted(causes, key=lambda one: (_WORST_FIRST.index(one[0]), one[1])))
-    reason = "; ".join(reason for _, reason in ordered) or None
+    alike: dict[tuple[str, str], list[str]] = {}
+    for verdict, told in ordered:
+        alike.setdefault((verdict, shape(told)), []).append(told)
+    reason = "; ".join(map(merged, alike.values())) or None
     return Judgement(verdict=ordered[0][0] if ordered else "VALID", causes=ordered, reason=reason)
 
 
@@ -93,7 +97,7 @@ def _unsteady(samples: Sequence[RunSamples]) -> list[str]:
     drifts = [one.drift for one in moving if one.drift is not None]
     if not moved and common_drift(drifts):
         low, high = min(drifts), max(drifts)
-        return [f"all {len(drifts)} runs together drift, by {low:+.1%} to {high:+.1%}"]
+        return [f"all {len(drifts)} runs together drift, by {change(low)} to {change(high)}"]
     return [
         f"{merged(texts)}{f' ({len(texts)} of {len(samples)} runs)' if several else ''}"
         for texts in grouped(moved).values()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from specc.analysis.signs import MINUS
 from specc.kinds.sentences import number, point, quantity
 from specc.matrix.conditions import describe_condition
 from specc.model import Json
@@ -92,7 +93,7 @@ def _percent(value: float | None) -> str:
 def _signed(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
+    sign = "+" if value > 0 else MINUS if value < 0 else "±"
     shown = number(_short(abs(value)))
     return f"{sign}{shown} {unit}".rstrip()
 

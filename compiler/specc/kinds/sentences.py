@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from specc.analysis.signs import MINUS
 from specc.kinds import claims
 from specc.model import Json
 
@@ -36,10 +37,12 @@ def file_name(text: str) -> str:
 def number(value: float | None) -> str:
     """Return a number with three significant digits, a dash when there is none.
 
-    From a million on in M, G and T: "5.06 M".
+    From a million on in M, G and T: "5.06 M". Below zero with the minus sign of print.
     """
     if value is None:
         return "–"
+    if value <= 0:
+        return f"{MINUS}{number(-value)}" if value else "0"
     if 1e6 <= abs(value) < 1e15:
         power = min(int(math.log10(abs(value) * (1 + 1e-9)) // 3) * 3, 12)
         return f"{number(value / 10**power)} {_BIG[power]}"
@@ -166,6 +169,9 @@ def interval(value: Mapping[str, Json]) -> str:
 
 def _unit_in(text: str, unit: str) -> str:
     """Return the unit of a quantity as it is written: with the prefix that reads best."""
+    base, shared, owner = unit.partition(" per ")
+    if shared and owner:
+        return f"{_unit_in(text.removesuffix(f' per {owner}'), base)} per {owner}"
     bare = unit in ("", DIMENSIONLESS)
     return "" if bare else unit if text.endswith(f" {unit}") else text.rpartition(" ")[2]
 

@@ -69,6 +69,8 @@ class Finding:
     """The key that is missing from `path`; None when none is."""
     meant: str | None = None
     """The key that an unknown key was probably meant to be; None when that is not known."""
+    taken: str | None = None
+    """The same where that key has a value already, written there or filled in."""
 
 
 def findings(each: Violation, root: Schema) -> Iterator[Finding]:
@@ -133,12 +135,20 @@ def _unknown_keys(each: Violation, path: JsonPath, root: Schema) -> Iterator[Fin
         meant, hint = _meant_key(key, free, known)
         if places := [".".join(home) for home in homes(root, key) if home != path]:
             meant, hint = None, f"'{key}' belongs under {' or '.join(places[:3])}"
+        taken = closest(key, known) if meant is None and not places else None
         message = f"unknown key '{key}'"
         title = each.schema.get("title")
         if path and title:
             message += f" in {title}"
+        where = (*path, key)
         yield Finding(
-            code="E101", path=(*path, key), message=message, hint=hint, at_key=True, meant=meant
+            code="E101",
+            path=where,
+            message=message,
+            hint=hint,
+            at_key=True,
+            meant=meant,
+            taken=taken,
         )
 
 

@@ -123,12 +123,16 @@ def _blamed(
     mark = document.key_mark(*origin) if finding.at_key else document.mark(*origin)
     where = ", ".join(f"{n}={v}" for n, v in zip(matrix.names, point, strict=True))
     place = f" (at {where})" if where else ""
+    hint = finding.hint
+    if finding.taken is not None and origin[0] != "settings":
+        # the settings have a value for it, which is what an override is there to replace
+        hint = f"did you mean '{finding.taken}'?"
     return error(
         finding.code,
         f"{dotted(path)}: {finding.message}{place}",
         mark=mark,
         path=dotted(origin),
-        hint=finding.hint,
+        hint=hint,
     )
 
 

@@ -32,8 +32,9 @@ class Eigenvalue:
     iterations: int
     """Products computed."""
     residual: Optional[float]
-    """|Hv - value*v| / |value| of the last unit vector v: a true eigenvalue of H lies within
-    residual*|value| of `value`, and mostly far closer (its error goes with the square)."""
+    """|Hu - value*u| / |value| of the unit vector u that has `value`: a true eigenvalue of H lies
+    within residual*|value| of it, and mostly far closer (its error goes with the square). Near 1
+    nothing has converged."""
     tolerance: float
     """Relative change of the value between two products at which the iteration ends."""
 
@@ -103,34 +104,83 @@ def lambda_max(
 
     product: v -> Hv.   like: tensors of v's shapes.   seed: of the first v.
     Ends when the value changes by no more than `tolerance` of it, and after `iterations` products
-    at the latest; the residual tells how far it got. The value is v.Hv of a unit vector and so
-    keeps its sign: near a saddle the largest magnitude may belong to a negative eigenvalue.
-    Source: von Mises iteration; residual bound of symmetric matrices, Parlett, "The Symmetric
-    Eigenvalue Problem", 4.5. Checked against torch.linalg.eigvalsh of exact Hessians in the tests.
+    at the latest; the residual tells how far it got. The value is the best that H has on the plane
+    of the last two vectors (Rayleigh, Ritz), sign kept: near a saddle the largest magnitude may
+    belong to a negative eigenvalue, and v.Hv of a single vector stands still anywhere between two
+    eigenvalues of equal size and opposite sign.
+    Source: von Mises iteration; Ritz values and residual bound of symmetric matrices, Parlett, "The
+    Symmetric Eigenvalue Problem", 4.5 and 11. Checked against torch.linalg.eigvalsh of exact
+    Hessians in the tests.
     """
     generator = _generator(like, seed)
     vector = [torch.randn(p.shape, generator=generator, device=p.device) for p in like]
     length = math.sqrt(_dot(vector, vector))
     vector = [part / length for part in vector]
     value, residual, done = math.inf, math.inf, 0
+    last: Optional[_Looked] = None
     for done in range(1, iterations + 1):
         image = product(vector)
-        square, before, value = _dot(image, image), value, _dot(vector, image)
-        if not math.isfinite(square + value):
+        square, own = _dot(image, image), _dot(vector, image)
+        if not math.isfinite(square + own):
             reason = f"the Hessian times a vector is not finite (product {done})"
             return Eigenvalue(None, reason, done, None, tolerance)
         if square == 0.0:
             # the loss is flat: H is 0 on a random vector, and so everywhere
             return Eigenvalue(0.0, None, done, 0.0, tolerance)
-        # |Hv - value*v|**2 of a unit vector, by Pythagoras
-        residual = math.sqrt(max(square - value**2, 0.0)) / abs(value) if value else math.inf
+        now, before = _Looked(math.sqrt(square), own), value
+        value, missed = _on_plane(last, now)
+        residual = missed / abs(value) if value else math.inf
         if abs(value - before) <= tolerance * abs(value):
             break
-        length = math.sqrt(square)
-        vector = [part / length for part in image]
+        last = now
+        vector = [part / now.length for part in image]
     if not done:
         return Eigenvalue(None, "no iteration was allowed", 0, None, tolerance)
     return Eigenvalue(value, None, done, residual if residual < math.inf else None, tolerance)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A unit vector v of the iteration, and its image."""
+
+    length: float
+    """|Hv|, above 0."""
+    own: float
+    """v.Hv."""
+
+    @property
+    def missed(self) -> float:
+        """|Hv - (v.Hv) v|, by Pythagoras."""
+        return math.sqrt(max(self.length**2 - self.own**2, 0.0))
+
+
+_SAME = 1e-2
+"""Sine of the angle below which two vectors span no plane: rounding would choose its direction."""
+
+
+def _on_plane(last: Optional[_Looked], now: _Looked) -> Tuple[float, float]:
+    """Return the value of largest magnitude on the plane of v and w = Hv / |Hv|, and what it misses.
+
+    last, now: of v and of w. Costs no product: v.Hw = Hv.w = |Hv|, and Hv.Hw = |Hv| (w.Hw).
+    """
+    if last is None or last.missed < _SAME * last.length or now.missed < _SAME * now.length:
+        return now.own, now.missed
+    cosine = last.own / last.length
+    sine = math.sqrt(1 - cosine**2)
+    # H on the orthonormal pair of v and what w has beside it
+    first, beside = last.own, last.length * sine
+    second = (now.own - 2 * cosine * last.length + cosine**2 * first) / sine**2
+    middle, half = (first + second) / 2, math.hypot((first - second) / 2, beside)
+    value = middle + math.copysign(half, middle)
+    a, b = (beside, value - first) if abs(value - first) > abs(value - second) else (
+        value - second, beside,
+    )  # fmt: skip
+    norm = math.hypot(a, b)
+    on_w = b / norm / sine
+    on_v = a / norm - on_w * cosine
+    square = (on_v * last.length) ** 2 + (on_w * now.length) ** 2
+    square += 2 * on_v * on_w * last.length * now.own
+    return value, math.sqrt(max(square - value**2, 0.0))
 
 
 def hutchinson_trace(product: Product, like: Vector, *, probes: int, seed: int) -> Trace:

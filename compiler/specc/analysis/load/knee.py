@@ -16,6 +16,7 @@ from specc.analysis.load.curve import Curve, curve
 from specc.analysis.load.growth import Growth, last_growth
 from specc.analysis.load.hinge import Hinge, fit_hinge
 from specc.analysis.load.usl import Usl, fit_usl, peak_interval
+from specc.analysis.signs import percent
 
 LEVEL = 0.95
 LEAST_LEVELS = 5
@@ -93,12 +94,12 @@ def find_knee(levels: Sequence[Level]) -> Knee:
         if beyond:
             reason = f"throughput still grows at {last:g}, and the levels beyond are not usable"
             return _refused(reason, last, left_out, growth)
-        reason = f"throughput still gains {growth.gain:.0%} per doubling at {last:g}"
+        reason = f"throughput still gains {percent(growth.gain)} per doubling at {last:g}"
         return _not_reached(reason, last, left_out, growth)
     if growth.state == "unsure":
         reason = (
-            f"the runs differ too much: at {last:g} throughput may gain {growth.low:.0%} to"
-            f" {growth.high:.0%} per doubling"
+            f"the runs differ too much: at {last:g} throughput may gain {percent(growth.low)} to"
+            f" {percent(growth.high)} per doubling"
         )
         return _refused(reason, last, left_out, growth)
     return _fitted(data, growth, left_out)
@@ -113,7 +114,7 @@ def _fitted(data: Curve, growth: Growth, left_out: tuple[tuple[float, str], ...]
     first, last = float(data.levels[0]), float(data.levels[-1])
     miss = sqrt(chosen.missed / float(data.weights.sum()))
     if held.misfit and miss > MOST_MISS:
-        reason = f"neither a hard limit nor a peak: the better curve misses by {miss:.0%}"
+        reason = f"neither a hard limit nor a peak: the better curve misses by {percent(miss)}"
         return _refused(reason, last, left_out, growth)
     if value > last or held.high is None:
         reason = f"throughput flattens towards {last:g}, but its peak may lie beyond"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from specc.analysis.load.knee import Knee
 from specc.analysis.load.recommended import ENOUGH, Range
 from specc.analysis.load.slo import Answer, Bounds, Op
+from specc.analysis.signs import percent
 from specc.collate.curves.load_points import Load
 from specc.kinds.sentences import number, quantity
 
@@ -133,7 +134,7 @@ def range_text(found: Range, axis: str) -> str:
         span = f"{span} to {number(found.high)}"
     end = "within every objective" if found.bound == "objective" else f"{found.bound} the knee"
     return (
-        f"Operate at {span} ({_plain(axis)}): {end}, and with at least {ENOUGH:.0%} of the"
+        f"Operate at {span} ({_plain(axis)}): {end}, and with at least {percent(ENOUGH)} of the"
         " throughput that can be had there."
     )
 

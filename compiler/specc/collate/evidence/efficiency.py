@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 
 from specc.analysis.efficiency import Efficiency, best, per_joule, per_unit
@@ -16,7 +17,7 @@ from specc.collate.evidence.hardware import Samples
 from specc.collate.evidence.stretches import gpus_of, launch_name, within
 from specc.collate.values import Study, TaskResult
 from specc.kinds.base import Window
-from specc.kinds.sentences import point, quantity
+from specc.kinds.sentences import interval, point, quantity
 from specc.model import Json
 
 SCOPE, SOURCE = "device", "nvml"
@@ -135,15 +136,10 @@ def _answer(
         "source": one.source,
         "cells": [cell],
         "text": f"{quantity(one.value, one.unit)}{scope} at {point(axes[cell])}",
-        "interval": _interval(one) if bounded else None,
+        "interval": interval(asdict(one)) if bounded else None,
         "why": _why(found, one),
         "reason": one.reason,
     }
-
-
-def _interval(one: Efficiency) -> str:
-    base = one.unit.partition(" per ")[0]
-    return f"{quantity(one.low, base)} to {quantity(one.high, one.unit)}"
 
 
 def _why(found: Mapping[str, Efficiency], one: Efficiency) -> str:

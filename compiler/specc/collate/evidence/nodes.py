@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specc.analysis.factors import LEVEL, NodeEffect, node_effects, order_effect
+from specc.analysis.signs import change as signed
 from specc.collate.values import Study
 from specc.model import Json
 from specc_runtime.contract.tasks import TaskRow
@@ -169,8 +170,12 @@ def _nodes(runs: Sequence[_Run]) -> Iterator[dict[str, Json]]:
 
 
 def _told(one: NodeEffect, nodes: int) -> str:
-    shown = " to ".join(f"{_pct(value) or 0.0:+.1f} %" for value in (one.low, one.high))
-    return f"{one.node}: {_pct(one.effect) or 0.0:+.1f} % from the mean of {nodes} nodes ({shown})"
+    low, high, effect = (_by(each) for each in (one.low, one.high, one.effect))
+    return f"{one.node}: {effect} from the mean of {nodes} nodes ({low} to {high})"
+
+
+def _by(log_ratio: float | None) -> str:
+    return signed((_pct(log_ratio) or 0.0) / 100)
 
 
 def _orders(runs: Sequence[_Run]) -> Iterator[dict[str, Json]]:
@@ -194,7 +199,7 @@ def _orders(runs: Sequence[_Run]) -> Iterator[dict[str, Json]]:
         "p": found.p,
         "significant": flagged,
         "reason": found.reason,
-        "text": f"values change by {change:+.1f} % from the first to the last place of a job"
+        "text": f"values change by {_by(found.change)} from the first to the last place of a job"
         if flagged
         else None,
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from specc.kinds.base import settled
+from specc.matrix.points import axes_of, mark_of_value
 from specc.model import Fixture, Json, Mark, Spec
 from specc.problems import Problem, error, warning
 
@@ -25,6 +26,7 @@ IMAGES = {"cifar10-binary": 50_000, "cifar10-python": 50_000, "idx": 60_000, "di
 CLASSES = {"cifar10-binary": 10, "cifar10-python": 10, "digits-csv": 10}
 """Of formats that hold nothing else."""
 
+MANY_VALUES = 50
 _RANGES = (
     ("windows", "alpha_early"),
     ("augmentation", "crop_scale"),
@@ -151,7 +153,7 @@ def _check_lengths(spec: Spec, variant: _Variant) -> Iterator[Problem]:
         if most is not None and _is_number(each) and each > most:
             yield warning(
                 "W621",
-                f"{name}: every {each} {unit}, but the run has only {most:g} {unit}",
+                f"{name}: every {each} {unit}, but the run has only {_counted(most, unit)}",
                 **_at(spec, variant, "cadences", name),
                 hint="nothing of it will be recorded; shorten it, or null says that none is wanted",
             )
@@ -195,9 +197,19 @@ def steps_per_epoch(settings: Mapping[str, Any]) -> int | None:
 
 
 def _variants(spec: Spec) -> Iterator[_Variant]:
-    """Yield the settings, then those of each named point and each rule by itself."""
+    """Yield the settings, then those of each axis value, named point and rule by itself."""
     base = spec.data["settings"]
     yield _Variant(base, "", None)
+    for axis in axes_of(spec.data):
+        hole = f"${{{axis.name}}}"
+        if axis.named_points or hole not in (fields := dict(_leaves(base))).values():
+            continue
+        filled = [path for path, value in fields.items() if value == hole]
+        for value in _telling(axis.values):
+            changes = dict.fromkeys((".".join(("settings", *path)) for path in filled), value)
+            settings = _changed(spec, base, changes, axis.path).settings
+            mark = mark_of_value(spec.document, axis, value)
+            yield _Variant(settings, ".".join(map(str, axis.path)), mark)
     matrix = spec.data.get("matrix") or {}
     for axis, points in (matrix.get("points") or {}).items():
         for name, changes in points.items():
@@ -223,12 +235,35 @@ def _changed(
     return _Variant(settings, ".".join(map(str, path)), spec.document.mark(*path))
 
 
+def _leaves(block: Mapping[str, Any], *above: str) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Yield path and value of each text."""
+    for name, value in block.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, *above, name)
+        elif isinstance(value, str):
+            yield (*above, name), value
+
+
+def _telling(values: Sequence[Json]) -> Sequence[Json]:
+    """Return the values worth a look: of long rows of numbers the ends will do."""
+    if len(values) < MANY_VALUES or not all(map(_is_number, values)):
+        return values[:MANY_VALUES]
+    return min(values), max(values)
+
+
+def _counted(count: float, unit: str) -> str:
+    return f"{count:g} {unit.removesuffix('s') if count == 1 else unit}"
+
+
 def _at(spec: Spec, variant: _Variant, *path: str) -> dict[str, Any]:
     """Return mark and path of a problem: the setting's, or those of the point that changed it."""
     if variant.place:
         return {"mark": variant.mark, "path": variant.place}
+    written = ("settings", *path) in spec.document.value_marks
+    # of a default nothing is written: the block itself, not the first of its keys
+    mark = spec.document.mark("settings", *path) if written else spec.document.key_mark("settings")
     return {
-        "mark": spec.document.mark("settings", *path),
+        "mark": mark,
         "path": ".".join(("settings", *path)),
     }
 

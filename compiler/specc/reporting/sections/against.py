@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from specc.analysis.signs import fixed
 from specc.kinds.sentences import number, point, quantity
 from specc.model import Json
 from specc.reporting.tabulate import DASH, column, entry, table, titled
@@ -122,4 +123,4 @@ def _change(one: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _percent(value: float) -> str:
-    return f"{value:+.2f}" if abs(value) < 10 else f"{value:+.1f}"
+    return fixed(value, 2 if abs(value) < 10 else 1, signed=True)
