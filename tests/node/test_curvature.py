@@ -112,6 +112,14 @@ def test_the_largest_magnitude_keeps_its_negative_sign():
     assert found.value == pytest.approx(-4.0, rel=1e-4)
 
 
+@pytest.mark.parametrize("pair", [(10.0, -10.0), (10.0, -9.9)])
+def test_eigenvalues_of_equal_size_and_opposite_sign_do_not_hide_each_other(pair):
+    found = largest(of_spectrum(*pair, *[0.1] * 20), iterations=20, tolerance=1e-3)
+    # v.Hv of one vector stands still near 0 here, or takes more than twenty products
+    assert abs(found.value) == pytest.approx(10.0, rel=0.02)
+    assert found.residual < 0.05
+
+
 def test_the_residual_bounds_the_distance_to_an_eigenvalue():
     spectrum = (5.0, 4.8, 1.0, -2.0, 0.1, 0.0)
     found = largest(of_spectrum(*spectrum), iterations=6, tolerance=1e-9)

@@ -159,7 +159,7 @@ _SAME = 1e-2
 
 
 def _on_plane(last: Optional[_Looked], now: _Looked) -> Tuple[float, float]:
-    """Return the value of largest magnitude on the plane of v and w = Hv / |Hv|, and what it misses.
+    """Return the value of largest magnitude on the plane of v and w = Hv / |Hv|, and its miss.
 
     last, now: of v and of w. Costs no product: v.Hw = Hv.w = |Hv|, and Hv.Hw = |Hv| (w.Hw).
     """
