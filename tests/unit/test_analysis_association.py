@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from specc.analysis.association import pearson, ranks, spearman
-from specc.analysis.proportions import wilson
+from specc.analysis.proportions import clustered, wilson
 
 RNG = np.random.default_rng(4)
 X = RNG.normal(size=60).round(1)
@@ -101,3 +101,29 @@ def test_no_trials_have_no_share_and_more_hits_than_trials_are_refused() -> None
     assert wilson(0, 0).reason == "no trials"
     with pytest.raises(ValueError, match="3 of 2 is no share"):
         wilson(3, 2)
+
+
+def test_an_interval_over_groups_covers_where_that_of_independent_trials_does_not() -> None:
+    rng = np.random.default_rng(5)
+    plain = grouped = 0
+    for _ in range(1000):
+        # trials of one group correlate by 0.5
+        hits = rng.binomial(6, rng.beta(0.9, 0.1, 36)).tolist()
+        one, over = wilson(sum(hits), 216), clustered([(hit, 6) for hit in hits])
+        assert None not in (one.low, one.high, over.low, over.high)
+        plain += one.low <= 0.9 <= one.high
+        grouped += over.low <= 0.9 <= over.high
+    assert plain < 800
+    assert grouped > 920
+
+
+def test_few_groups_have_no_interval_over_groups() -> None:
+    found = clustered([(5, 6), (6, 6), (6, 6)])
+    assert (found.low, found.high, found.hits, found.trials) == (None, None, 17, 18)
+    assert found.reason == "3 groups, an interval over groups needs 4"
+
+
+def test_groups_that_all_succeed_count_as_one_trial_each() -> None:
+    found = clustered([(6, 6)] * 36)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.897, abs=1e-3)

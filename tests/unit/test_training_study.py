@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from results import a_bundle
-from training_records import GIB, a_sweep, points, rows
+from training_records import GIB, a_sweep, alpha_of, points, rows
 
 from specc.collate.pipeline import collate
 from specc.kinds.training import acceptance, hypotheses
@@ -110,6 +110,28 @@ def test_hundred_runs_decide_the_first_hypothesis(fit: float | None, verdict: st
     assert hypotheses.power_law(runs([("a", -1.0, 0.1, fit)] * 100))["verdict"] == verdict
 
 
+def test_runs_that_diverged_or_are_missing_could_have_been_misses() -> None:
+    fits = runs([("a", -1.0, 0.1, 0.99)] * 195)
+    assert hypotheses.power_law(fits)["verdict"] == "MET"
+    found = hypotheses.power_law(fits, 21)
+    # 195 of 216 are 90.3 %, and Wilson's interval begins at 85.6 %
+    assert (found["without_result"], found["verdict"]) == (21, "UNDECIDED")
+    assert found["worst"] == pytest.approx(0.9028, abs=1e-4)
+    misses = runs([("a", -1.0, 0.1, 0.5)] * 90)
+    assert hypotheses.power_law(misses, 9)["verdict"] == "NOT_MET"
+    assert hypotheses.power_law(misses, 900)["verdict"] == "UNDECIDED"
+
+
+def test_seeds_that_fail_together_are_no_independent_runs() -> None:
+    bad = [("c00", -1.0, 0.1, 0.5)] * 6
+    good = [(f"c{at:02d}", -1.0, 0.1, 0.99) for at in range(1, 36) for _ in range(6)]
+    together = hypotheses.power_law(runs(bad + good))
+    # 210 of 216: Wilson's interval of as many independent runs begins at 94.1 %
+    assert together["low"] == pytest.approx(0.941, abs=1e-3)
+    assert together["clustered"]["low"] == pytest.approx(0.851, abs=2e-3)
+    assert together["verdict"] == "UNDECIDED"
+
+
 def test_slopes_and_losses_that_rise_together_meet_the_second_hypothesis() -> None:
     values = [
         (f"{name}{lr}", -1 + 0.1 * at + 0.01 * lr + 0.002 * seed,
@@ -195,6 +217,22 @@ def test_a_study_of_failed_runs_says_so_everywhere(tmp_path: Path) -> None:
         "0 of 1 runs, 0 with R² and both slopes",
         "NOT_MET",
     )
+
+
+def test_a_diverged_run_is_told_beside_both_hypotheses(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, kind="training", points=points(), repetitions=1)
+    launch = bundle.run().launch()
+    for task in bundle.tasks[1:]:
+        launch.complete(task, rows(alpha_of(task["axes"]), seed=task["axes"]["seed"]))
+    launch.fail(bundle.tasks[0], category="diverged")
+    launch.end()
+    collate([bundle.path], tmp_path / "out")
+    page = json.loads((tmp_path / "out/report.json").read_text())["one_page"]
+    first, second = page["h1_power_law"]["why"], page["h2_early_slope"]["why"]
+    told = "without a result: 1, 1 of them diverged; with each a miss it would be 93.8 %"
+    assert told in first
+    assert "rho above 0 says that a steeper early fall ends lower" in second
+    assert second.endswith("Left out because they diverged, failed or lack a value: 1.")
 
 
 def an_acceptance(**changes: Any) -> dict[str, str | None]:

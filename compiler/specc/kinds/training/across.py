@@ -33,7 +33,7 @@ def across(
     drawn = _tasks(cells, members, best)
     return {
         "hypotheses": {
-            "power_law": hypotheses.power_law(runs),
+            "power_law": hypotheses.power_law(runs, sum(map(_without_result, cells))),
             "early_slope": hypotheses.early_slope(runs),
         },
         "spread": {name: hypotheses.spread(runs, name) for name in hypotheses.SPREAD},
@@ -43,6 +43,12 @@ def across(
             name: _curve(frames[table], column, drawn) for name, (table, column) in _CURVES.items()
         },
     }
+
+
+def _without_result(cell: Mapping[str, Json]) -> int:
+    """Return how many runs of a point were to give a result and did not."""
+    counts = cell["repetitions"]
+    return int(counts["expected"] - counts.get("not_run", 0) - counts["completed"])
 
 
 def _elapsed_s(frames: Mapping[str, pl.LazyFrame]) -> float | None:

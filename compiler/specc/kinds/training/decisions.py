@@ -48,12 +48,36 @@ def power_law(summary: Mapping[str, Json]) -> Decision:
         f" R² of {found['threshold']} or more",
         interval=f"{_pct(found['low'])} to {_pct(found['high'])} %, n = {found['trials']}",
         verdict=found["verdict"],
-        why=f"Goal: above {_pct(found['goal'])} %; Wilson's interval.{left_out} R² of a smoothed "
+        why=f"Goal: above {_pct(found['goal'])} %; Wilson's interval{_over(found)}.{left_out}"
+        f"{_unseen(summary, found)} R² of a smoothed "
         f"curve ({smoothing}) is nearly 1 by itself: unsmoothed {raw} runs reach it, on the "
         f"held-out last fifth {held}.",
         cells=all_cells(summary),
         value=100 * found["value"],
         unit="%",
+    )
+
+
+def _over(found: Mapping[str, Json]) -> str:
+    over = found.get("clustered")
+    if not over or over["low"] is None:
+        return ", of these configurations"
+    return (
+        f", which takes runs for independent; over {found['clusters']} configurations, whose seeds "
+        f"resemble, {_pct(over['low'])} to {_pct(over['high'])} %"
+    )
+
+
+def _unseen(summary: Mapping[str, Json], found: Mapping[str, Json]) -> str:
+    """Return what runs without a result would make of the share, and which of them diverged."""
+    count = found.get("without_result")
+    if not count:
+        return ""
+    diverged = sum(one["category"] == "diverged" for one in summary["failures"])
+    which = f", {diverged} of them diverged" * bool(diverged)
+    return (
+        f" Runs without a result: {count}{which}; with each a miss it would be "
+        f"{_pct(found['worst'])} %, and the verdict is UNDECIDED where they could turn it."
     )
 
 
@@ -78,12 +102,20 @@ def early_slope(summary: Mapping[str, Json]) -> Decision:
         interval=None if spread is None else f"{spread}, n = {rank['n']} runs of {clusters}",
         verdict=found["verdict"],
         why=f"Goal: at least {found['goal']}; interval clustered by configuration"
-        f"{no_interval}. Pearson: {number(line['value'])}. "
-        f"Within variants: {each}.",
+        f"{no_interval}, of these variants. alpha_early is below 0 where the loss falls: rho above "
+        f"0 says that a steeper early fall ends lower. Pearson: {number(line['value'])}. "
+        f"Within variants: {each}.{_left_out(summary, rank)}",
         cells=all_cells(summary),
         value=rank["value"],
         unit=None,
     )
+
+
+def _left_out(summary: Mapping[str, Json], rank: Mapping[str, Json]) -> str:
+    """Return how many runs the correlation does not know: only survivors have both numbers."""
+    done = summary["completeness"]
+    count = int(done["expected"]) - int(done["not_run"]) - int(rank["n"])
+    return f" Left out because they diverged, failed or lack a value: {count}." * (count > 0)
 
 
 def _complete(summary: Mapping[str, Json]) -> Decision:

@@ -29,6 +29,8 @@ _SERIES = {
     "lambda_max_trajectory": "lambda_max",
     "hutch_trace_trajectory": "hutch_trace",
 }
+_TWICE = "another run has the same id, which the file is named by"
+_NO_ROW = "it was not recorded"
 COLUMNS = ("run_id", VARIANT, *_SETTINGS, *_METRICS, *_SERIES)
 """Every column, in the order of the file."""
 TYPES = {
@@ -51,7 +53,29 @@ def dataset(frames: Mapping[str, pl.LazyFrame], tasks: Sequence[Mapping[str, Jso
     for column, series_name in _SERIES.items():
         for place, row in enumerate(rows):
             row[column] = paths[series_name].get(place)
-    return Dataset(table=as_table(rows), required=COLUMNS, types=TYPES)
+    missing = _missing(values, paths, tasks)
+    return Dataset(table=as_table(rows), required=COLUMNS, types=TYPES, missing=missing)
+
+
+def _missing(
+    values: Mapping[int, Mapping[str, runs.Value]],
+    paths: Mapping[str, Mapping[int, str]],
+    tasks: Sequence[Mapping[str, Json]],
+) -> dict[str, dict[int, str]]:
+    """Return why a run lacks a number or a curve, by column and row."""
+    found: dict[str, dict[int, str]] = {}
+    for place, of_run in values.items():
+        for name in _METRICS:
+            reason = of_run[name][1]
+            if reason is not None:
+                found.setdefault(name, {})[place] = reason
+    times = Counter(task["task_id"] for task in tasks)
+    for column, name in _SERIES.items():
+        for place, task in enumerate(tasks):
+            if place not in paths[name]:
+                twice = times[task["task_id"]] > 1
+                found.setdefault(column, {})[place] = _TWICE if twice else _NO_ROW
+    return found
 
 
 def as_table(rows: Sequence[Mapping[str, Json]]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from specc.analysis.association import pearson, spearman
-from specc.analysis.proportions import wilson
+from specc.analysis.proportions import clustered, wilson
 from specc.kinds.training.pairing import Run, by_variant
 from specc.model import Json
 
@@ -27,18 +27,33 @@ SPREAD = (LOSS, SLOPE, FULL, FIT)
 """Whose variance is shared out."""
 
 
-def power_law(runs: Sequence[Run]) -> dict[str, Json]:
-    """Return H1: the share of runs whose fit reaches R_SQUARED, its interval and verdict.
+def power_law(runs: Sequence[Run], without_result: int = 0) -> dict[str, Json]:
+    """Return H1: the share of runs whose fit reaches R_SQUARED, its intervals and verdict.
 
-    A completed run without a fit counts as one that does not reach it.
+    A completed run without a fit counts as one that does not reach it. without_result: runs of the
+    study that failed, diverged or are missing. MET only if it would be with each of them a miss,
+    NOT_MET only if it would be with each of them a hit: those that survive may be the good ones.
+    Seeds of a configuration resemble, so that Wilson's interval is too narrow for other
+    configurations: the clustered one has to agree with it.
     """
     fitted, raw, held, bins, worth = (
         [value for run in runs if (value := run.values[name]) is not None]
         for name in (FIT, RAW, HELD_OUT, BINS, WORTH)
     )
-    share = wilson(sum(value >= R_SQUARED for value in fitted), len(runs))
+    hits = sum(value >= R_SQUARED for value in fitted)
+    share, every = wilson(hits, len(runs)), len(runs) + without_result
+    over = clustered(list(_hits(runs).values()))
+    worst, best = wilson(hits, every), wilson(hits + without_result, every)
+    verdicts = {_above(share.low, share.high, SHARE), _above(worst.low, best.high, SHARE)}
+    # few configurations are no sample of others: the verdict is about themselves
+    if over.low is not None:
+        verdicts.add(_above(over.low, over.high, SHARE))
     return {
         **asdict(share),
+        "clustered": asdict(over),
+        "clusters": len(_hits(runs)),
+        "without_result": without_result,
+        "worst": worst.value,
         "threshold": R_SQUARED,
         "goal": SHARE,
         "without_fit": len(runs) - len(fitted),
@@ -48,7 +63,7 @@ def power_law(runs: Sequence[Run]) -> dict[str, Json]:
         "held_out_runs": len(held),
         "bins": [min(bins), max(bins)] if bins else None,
         "effective_n": [min(worth), max(worth)] if worth else None,
-        "verdict": _above(share.low, share.high, SHARE),
+        "verdict": verdicts.pop() if len(verdicts) == 1 else "UNDECIDED",
     }
 
 
@@ -99,6 +114,16 @@ def spread(runs: Sequence[Run], metric: str = LOSS) -> dict[str, Json]:
         "variant_means": variants,
         "runs": len(known),
     }
+
+
+def _hits(runs: Iterable[Run]) -> dict[str, tuple[int, int]]:
+    """Return hits and runs of each configuration."""
+    found: dict[str, tuple[int, int]] = {}
+    for run in runs:
+        fit = run.values[FIT]
+        hits, count = found.get(run.configuration, (0, 0))
+        found[run.configuration] = (hits + (fit is not None and fit >= R_SQUARED), count + 1)
+    return found
 
 
 def _both(runs: Sequence[Run]) -> dict[str, Json]:

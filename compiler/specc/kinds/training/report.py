@@ -77,10 +77,14 @@ def methodology() -> tuple[tuple[str, str], ...]:
         ),
         (
             "Hypotheses",
-            "H1: more than 90 % of runs with R² of 0.98 or more; Wilson's interval. H2: Spearman's "
-            "rho of alpha_early and best_val_ce of 0.7 or more; interval by leaving out one "
-            "configuration (all of its seeds) after the other. MET and NOT_MET where the whole "
-            "interval lies on one side of the goal.",
+            "H1: more than 90 % of runs with R² of 0.98 or more; Wilson's interval, and beside it "
+            "one that allows for seeds of a configuration being alike. Runs that diverged, failed "
+            "or are missing could be hits or misses: both are tried. H2: Spearman's rho of "
+            "alpha_early and best_val_ce of 0.7 or more; interval by leaving out one "
+            "configuration (all of its seeds) after the other, so it is about other "
+            "configurations of these variants, not about other variants. alpha_early is below 0 "
+            "where the loss falls: a positive rho says that a steeper early fall ends lower. MET "
+            "and NOT_MET where the whole of every interval lies on one side of the goal.",
         ),
         (
             "Curvature",
