@@ -121,6 +121,27 @@ def test_a_failed_run_keeps_its_row_with_empty_fields(tmp_path: Path) -> None:
     assert (row["variant"], row["best_val_ce"], row["loss_trajectory"]) == ("base", "", "")
 
 
+def test_each_run_tells_why_it_lacks_a_number(tmp_path: Path) -> None:
+    three = points(variants=["base"], lrs=[0.1], seeds=[0, 1, 2])
+    bundle = a_bundle(tmp_path, kind="training", points=three, repetitions=1)
+    launch = bundle.run().launch()
+    launch.complete(bundle.tasks[0], rows(0.5))
+    short = [row for row in rows(0.5, epochs=10) if row["type"] != "curvature"]
+    launch.complete(bundle.tasks[1], short)
+    launch.fail(bundle.tasks[2], category="diverged")
+    launch.end()
+    export([bundle.path], tmp_path / "out", ["dataset"])
+    told = json.loads((tmp_path / "out/study_metadata.json").read_text())["missing"]
+    second = [bundle.tasks[1]["task_id"]]
+    early = "the run ends at epoch 10, before the window does (15)"
+    assert told["alpha_early"]["rows"] == 2
+    assert told["alpha_early"]["runs"] == {early: second}
+    assert told["alpha_early"]["reasons"][0].startswith("failed: ")
+    assert told["alpha_early"]["reasons"][1:] == [early]
+    assert told["lambda_max_trajectory"]["runs"] == {"it was not recorded": second}
+    assert (told["best_val_ce"]["rows"], "runs" in told["best_val_ce"]) == (1, False)
+
+
 def test_the_docs_explain_every_column() -> None:
     text = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
     section = text.partition("### The data set of a training study")[2].partition("\n## ")[0]

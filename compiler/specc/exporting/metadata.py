@@ -29,14 +29,17 @@ def describe_table(
     exported: str,
     csv: bytes | None,
     refused: str | None,
+    missing: Mapping[str, Mapping[int, str]],
+    unfinished: Mapping[int, str],
 ) -> dict[str, Json]:
     """Return `<name>_metadata.json`.
 
     csv: the bytes of the CSV; None with the reason in `refused` when there is none.
+    missing: column -> row -> why it has no value, where the kind says so.
+    unfinished: row -> why its task has no result.
     """
     units = {metric["name"]: metric["unit"] for metric in summary["metrics"]}
     definitions = {metric["name"]: metric["definition"] for metric in summary["metrics"]}
-    counts = {name: table[name].null_count() for name in table.columns}
     return {
         "total_runs": table.height,
         "export_date": exported,
@@ -48,17 +51,45 @@ def describe_table(
         "csv_sha256": None if csv is None else hashlib.sha256(csv).hexdigest(),
         "csv_reason": refused,
         "missing": {
-            name: {"rows": count, "reasons": _reasons(name, summary)}
-            for name, count in counts.items()
-            if count
+            name: _lacking(table, name, summary, missing.get(name, {}), unfinished)
+            for name in table.columns
+            if table[name].null_count()
         },
     }
 
 
-def _reasons(metric: str, summary: Mapping[str, Json]) -> list[str]:
-    """Return why a metric has no value somewhere, each reason once; none for other columns."""
+def _lacking(
+    table: pl.DataFrame,
+    name: str,
+    summary: Mapping[str, Json],
+    own: Mapping[int, str],
+    unfinished: Mapping[int, str],
+) -> dict[str, Json]:
+    """Return how many rows lack a value and why, each reason once; and which of completed runs.
+
+    runs: reason -> ids of the first column; only where the kind tells the reason of each run.
+    """
+    rows = table[name].is_null().arg_true().to_list()
+    runs: dict[str, list[Json]] = {}
+    untold = False
+    for row in rows:
+        if row in unfinished:
+            continue
+        if row in own:
+            runs.setdefault(own[row], []).append(table[row, 0])
+        else:
+            untold = True
+    reasons = {unfinished[row] for row in rows if row in unfinished} | {*runs}
+    if untold:
+        reasons |= _of_cells(name, summary)
+    told: dict[str, Json] = {"rows": len(rows), "reasons": sorted(reasons)[:_REASONS]}
+    return {**told, "runs": runs} if runs else told
+
+
+def _of_cells(metric: str, summary: Mapping[str, Json]) -> set[str]:
+    """Return why a metric has no value somewhere; nothing for other columns."""
     values = (cell["metrics"].get(metric) for cell in summary["cells"])
-    return sorted({value["reason"] for value in values if value and value["reason"]})[:_REASONS]
+    return {value["reason"] for value in values if value and value["reason"]}
 
 
 def _type(dtype: pl.DataType) -> str:

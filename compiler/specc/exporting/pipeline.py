@@ -6,11 +6,13 @@ date in the data set's metadata. Start reading here.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +20,7 @@ import polars as pl
 from specc.collate.export import json_text, write_bytes
 from specc.collate.pipeline import Analysed, analyse
 from specc.collate.records.cache import Cache, caches_in
+from specc.collate.records.computed import BATCH_ROWS
 from specc.collate.rooms import tables_room
 from specc.comparing.junit import junit
 from specc.exporting.cases import cases
@@ -25,7 +28,7 @@ from specc.exporting.csv_text import TooSmallForCsv, six_decimals
 from specc.exporting.dataset import checked, default_dataset
 from specc.exporting.metadata import describe_table, export_date
 from specc.exporting.prometheus import exposition
-from specc.exporting.ro_crate import METADATA, crate
+from specc.exporting.ro_crate import METADATA, FileFacts, crate
 from specc.exporting.timeseries import series_files
 from specc.kinds.optional import Dataset
 from specc.model import Json
@@ -79,25 +82,33 @@ def export(
     made = analyse(paths, cache, progress=progress)
     progress("writing")
     exported = export_date(_now_s())
-    files: dict[str, bytes] = {}
+    written: dict[str, FileFacts] = {}
     refused = None
     if "dataset" in formats:
-        found, refused = _dataset(made, exported)
-        files.update(found)
+        files, refused = _dataset(made, exported)
+        for path, data in chain(files.items(), _series(made)):
+            written[path] = _write(out, path, data)
     if "prometheus" in formats:
-        files["metrics.prom"] = exposition(made.summary).encode()
+        data = exposition(made.summary).encode()
+        written["metrics.prom"] = _write(out, "metrics.prom", data)
     if "junit" in formats:
         text = junit(cases(made.summary), name=str(made.summary["name"]))
-        files["junit.xml"] = text.encode()
+        written["junit.xml"] = _write(out, "junit.xml", text.encode())
     if "ro-crate" in formats:
-        told = crate(made.summary, files, exported)
-        files[METADATA] = json_text(told).encode()
+        told = crate(made.summary, written, exported)
+        written[METADATA] = _write(out, METADATA, json_text(told).encode())
     if refused is not None:
         # of an earlier export; beside this Parquet file it would be believed
         (out / f"{made.summary['name']}.csv").unlink(missing_ok=True)
-    written = [write_bytes(out / path, data) for path, data in files.items()]
+    paths = tuple(out / path for path in written)
     done = made.summary["completeness"]
-    return Exported(out=out, paths=tuple(written), refused=refused, completeness=done)
+    return Exported(out=out, paths=paths, refused=refused, completeness=done)
+
+
+def _write(out: Path, path: str, data: bytes) -> FileFacts:
+    """Write a file, and keep of it what the crate will say."""
+    write_bytes(out / path, data)
+    return FileFacts(size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def _now_s() -> float:
@@ -109,7 +120,8 @@ def _now_s() -> float:
 def _dataset(made: Analysed, exported: str) -> tuple[dict[str, bytes], TooSmallForCsv | None]:
     """Return the files of the data set; the CSV is left out where it would claim a zero."""
     name = str(made.summary["name"])
-    table = checked(_table(made))
+    dataset = _table(made)
+    table = checked(dataset)
     csv: bytes | None = None
     refused: TooSmallForCsv | None = None
     try:
@@ -122,15 +134,29 @@ def _dataset(made: Analysed, exported: str) -> tuple[dict[str, bytes], TooSmallF
         exported=exported,
         csv=csv,
         refused=None if refused is None else str(refused),
+        missing=dataset.missing,
+        unfinished={
+            place: f"{task.state}: {task.reason}"
+            for place, task in enumerate(made.study.tasks)
+            if task.state != "completed"
+        },
     )
     files = {f"{name}.parquet": _parquet(table), f"{name}_metadata.json": json_text(told).encode()}
     if csv is not None:
         files[f"{name}.csv"] = csv
-    series = getattr(tables_room(made.study.kind), "series", None)
-    if series is not None:
-        texts = series_files(made.study.tasks, series(made.frames))
-        files.update({path: text.encode() for path, text in texts})
     return files, refused
+
+
+def _series(made: Analysed) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of time series, whose memory does not grow with the tasks."""
+    room = tables_room(made.study.kind)
+    series = getattr(room, "series", None)
+    if series is None:
+        return
+    batches = made.study.records.batches(BATCH_ROWS)
+    found = (series(room.frames(batch)) for batch in batches)
+    for path, text in series_files(made.study.tasks, found):
+        yield path, text.encode()
 
 
 def _table(made: Analysed) -> Dataset:

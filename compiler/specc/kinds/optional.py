@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from specc.kinds.base import Metric
@@ -50,6 +50,9 @@ class Dataset:
     """Columns without which the table is not written."""
     types: Mapping[str, str]
     """Column -> "int", "float" or "text", for columns that may hold numbers as text."""
+    missing: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Column -> row -> why it has no value. Of rows without a result the reason is known already;
+    a kind that gives none has those of its cells told."""
 
 
 class ExportRoom(Protocol):
@@ -67,7 +70,10 @@ class ExportRoom(Protocol):
         """
 
     def series(self, frames: Mapping[str, pl.LazyFrame]) -> Mapping[str, pl.LazyFrame]:
-        """Return time series by name: `task`, then the columns of a file for each task."""
+        """Return time series by name: `task`, then the columns of a file for each task.
+
+        frames: of all rows of some tasks; other tasks' are asked for by themselves.
+        """
 
 
 class StudyRoom(Protocol):

@@ -189,12 +189,17 @@ def _detail(value: Json) -> dict[str, Json]:
 
 
 def not_measured(summary: Mapping[str, Json]) -> Table:
-    """Return the points without a result, one row for each point, state and reason."""
+    """Return the points without a result, one row for each point, state and reason.
+
+    Axes whose values are repetitions of a point stand in the ids of its tasks alone.
+    """
+    replicates = set(summary["replicates"])
     found: dict[str, list[Json]] = {}
     for state, tasks in (summary["completeness"].get("tasks") or {}).items():
         for task in tasks:
-            key = json.dumps([state, task["axes"], task["reason"], task["run_id"]])
-            found.setdefault(key, []).append({**task, "state": state})
+            axes = {name: one for name, one in task["axes"].items() if name not in replicates}
+            key = json.dumps([state, axes, task["reason"], task["run_id"]])
+            found.setdefault(key, []).append({**task, "axes": axes, "state": state})
     rows = []
     for tasks in found.values():
         first = tasks[0]
