@@ -7,7 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,9 +18,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from results import ABundle, a_bundle, metric, process
 from results_inference import a_study as an_inference_study
 
-from specc.collate.pipeline import collate_data
+from specc.collate.pipeline import analyse, collate_data
+from specc.collate.records.cache import Cache
 from specc.exporting.dataset import MissingColumns, WrongType, checked
 from specc.exporting.pipeline import FORMATS, Exported, UnknownFormat, export, read_formats
+from specc.exporting.timeseries import series_files
+from specc.kinds.command import tables as command
 from specc.kinds.optional import Dataset
 
 SPECC = Path(sys.executable).with_name("specc")
@@ -179,6 +182,28 @@ def test_series_of_one_task_in_two_runs_have_two_names(tmp_path: Path) -> None:
     task = bundle.tasks[0]["task_id"]
     names = sorted(path.name for path in (tmp_path / "out/timeseries").iterdir())
     assert names == [f"{task}_r1_loss.csv", f"{task}_r2_loss.csv"]
+
+
+def test_series_are_written_before_those_of_further_tasks_are_made(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, points=[{"n": n} for n in range(3)], repetitions=1)
+    launch = bundle.run().launch()
+    for task in bundle.tasks:
+        rows = [metric("loss", value, index=at) for at, value in enumerate((3.0, 2.0))]
+        launch.complete(task, rows)
+    study = analyse([bundle.path], Cache()).study
+    asked: list[int] = []
+
+    def made() -> Iterator[Mapping[str, pl.LazyFrame]]:
+        # a limit below the rows of two tasks
+        for number, batch in enumerate(study.records.batches(3)):
+            asked.append(number)
+            yield command.series(command.frames(batch))
+
+    found = [(path, len(asked)) for path, _ in series_files(study.tasks, made())]
+    assert found == [
+        (f"timeseries/{task['task_id']}_loss.csv", number)
+        for number, task in enumerate(bundle.tasks, start=1)
+    ]
 
 
 def test_batches_and_windows_of_a_run_are_series(tmp_path: Path) -> None:

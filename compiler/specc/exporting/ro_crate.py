@@ -6,8 +6,8 @@ neither author nor licence. Licences of inputs are repeated as the spec states t
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -24,7 +24,16 @@ _TYPES = {
 }
 
 
-def crate(summary: Mapping[str, Json], files: Mapping[str, bytes], exported: str) -> Json:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What a crate says of one file."""
+
+    size: int
+    """In bytes."""
+    sha256: str
+
+
+def crate(summary: Mapping[str, Json], files: Mapping[str, FileFacts], exported: str) -> Json:
     """Return the document.
 
     files: what else was written, by path below the crate.   exported: for a study that never ran.
@@ -37,7 +46,7 @@ def crate(summary: Mapping[str, Json], files: Mapping[str, bytes], exported: str
             "about": {"@id": "./"},
         },
         _root(summary, files, exported),
-        *(_file(path, data) for path, data in sorted(files.items())),
+        *(_file(path, facts) for path, facts in sorted(files.items())),
         *_bundles(summary),
         *_inputs(summary),
         *_runs(summary, sorted(files)),
@@ -47,7 +56,7 @@ def crate(summary: Mapping[str, Json], files: Mapping[str, bytes], exported: str
     return {"@context": context, "@graph": entities}
 
 
-def _root(summary: Mapping[str, Json], files: Mapping[str, bytes], exported: str) -> Json:
+def _root(summary: Mapping[str, Json], files: Collection[str], exported: str) -> Json:
     done = summary["completeness"]
     purpose = f"{summary['purpose']} " if summary["purpose"] else ""
     return {
@@ -70,14 +79,14 @@ def _ended(summary: Mapping[str, Json]) -> str | None:
     return datetime.fromtimestamp(max(starts) / 1e9, UTC).date().isoformat()
 
 
-def _file(path: str, data: bytes) -> Json:
+def _file(path: str, facts: FileFacts) -> Json:
     return {
         "@id": path,
         "@type": "File",
         "name": PurePosixPath(path).name,
-        "contentSize": str(len(data)),
+        "contentSize": str(facts.size),
         "encodingFormat": _TYPES.get(PurePosixPath(path).suffix, "application/octet-stream"),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": facts.sha256,
     }
 
 

@@ -1,12 +1,13 @@
 """Cut time series into one file for each run of a task.
 
-Pure. Which series there are is the kind's to say, by `ExportRoom.series`.
+Pure. Which series there are is the kind's to say, by `ExportRoom.series`. One file's text is in
+memory at a time, and the rows of some tasks.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -18,15 +19,19 @@ FOLDER = "timeseries"
 
 
 def series_files(
-    tasks: Sequence[TaskResult], series: Mapping[str, pl.LazyFrame]
+    tasks: Sequence[TaskResult], series: Iterable[Mapping[str, pl.LazyFrame]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each series of each task, a task's rows in their order."""
+    """Yield path and text of each series of each task, a task's rows in their order.
+
+    series: by name, of some tasks at a time; of those all of their rows.
+    """
     stems = _stems(tasks)
-    for name, lazy in series.items():
-        frame = lazy.collect()
-        for (task,), rows in frame.group_by("task", maintain_order=True):
-            text = every_digit(rows.drop("task"))
-            yield f"{FOLDER}/{stems[int(str(task))]}_{file_name(name)}.csv", text
+    for each in series:
+        for name, lazy in each.items():
+            frame = lazy.collect()
+            for (task,), rows in frame.group_by("task", maintain_order=True):
+                text = every_digit(rows.drop("task"))
+                yield f"{FOLDER}/{stems[int(str(task))]}_{file_name(name)}.csv", text
 
 
 def _stems(tasks: Sequence[TaskResult]) -> list[str]:
