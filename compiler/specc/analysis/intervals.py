@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.analysis.student import t_quantile
 
 LEVEL = 0.95
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """The centre of some runs and where the true centre lies, in the unit of the values."""
+class Interval(NamedTuple):
+    """The centre of some runs and where the true centre lies, in the unit of the values.
+
+    A tuple, which is made in a third of the time of a frozen dataclass: each number has one.
+    """
 
     centre: float | None
     """Geometric mean of positive values, arithmetic mean otherwise; None without values."""

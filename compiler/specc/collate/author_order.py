@@ -7,6 +7,7 @@ spec.resolved.yaml has it. A bundle without that file keeps the order of the alp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from specc.kinds.base import Metric
@@ -36,14 +37,19 @@ def ordered_like(model: Json, value: Json) -> Json:
     """Return a value whose mappings have their keys in the order of a model's, at every depth."""
     if not isinstance(model, dict) or not isinstance(value, dict):
         return value
-    known = [name for name in model if name in value]
-    rest = [name for name in value if name not in model] if len(known) < len(value) else []
     return {
-        # most values are plain, and there are ten thousand points of them
-        name: ordered_like(model.get(name), part) if isinstance(part, dict) else part
-        for name in known + rest
+        # most values are plain or have one key at most, and there are ten thousand points of them
+        name: ordered_like(model.get(name), part) if part and isinstance(part, dict) else part
+        for name in _order(tuple(model), tuple(value))
         for part in (value[name],)
     }
+
+
+@lru_cache(maxsize=256)
+def _order(model: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names in the order of a model's, behind them those that it doesn't have."""
+    there = set(names)
+    return tuple(dict.fromkeys([*(name for name in model if name in there), *names]))
 
 
 def load_first(metrics: Sequence[Metric], analysis: Mapping[str, Json]) -> tuple[Metric, ...]:

@@ -69,10 +69,12 @@ def make_cells(
     made = []
     for cell, places in cells.items():
         members = [tasks[place] for place in places]
-        runs = [found.get(p, _NO_RUN) for p in places if tasks[p].state == "completed"]
+        done = [place for place in places if tasks[place].state == "completed"]
+        repetitions = [tasks[place].repetition for place in done]
+        runs = [found.get(place, _NO_RUN) for place in done]
         values = {
             metric.name: _metric_value(
-                metric, [run.get(metric.name) for run in runs], tasks, members, sampled
+                metric, [run.get(metric.name) for run in runs], repetitions, members, sampled
             )
             for metric in metrics
         }
@@ -114,13 +116,22 @@ def _reckonable(one: Measurement) -> Measurement:
 def _metric_value(
     metric: Metric,
     runs: Sequence[Measurement | None],
-    tasks: Sequence[TaskResult],
+    repetitions: Sequence[int],
     members: Sequence[TaskResult],
     sampled: Sampled,
 ) -> dict[str, Json]:
-    """Return one metric of one point. members: the tasks of all its repetitions."""
+    """Return one metric of one point.
+
+    runs: one for each completed task; None where it does not tell of the metric.
+    repetitions: their numbers.   members: the tasks of all repetitions.
+    """
     present = [r for r in runs if r is not None and r.value is not None]
     run_values = [r.value for r in present if r.value is not None]
+    # as `present`: where nothing is missing, the same for all metrics of a point
+    numbers = repetitions
+    if len(present) < len(runs):
+        pairs = zip(runs, repetitions, strict=True)
+        numbers = [number for r, number in pairs if r is not None and r.value is not None]
     interval = over_runs(run_values)
     reason = _why_missing(runs, members) if len(present) < len(runs) or not present else None
     if present and reason is not None:
@@ -140,7 +151,7 @@ def _metric_value(
         "interval_reason": interval.reason,
         "n": interval.runs,
         "run_values": run_values,
-        "run_repetitions": [tasks[place].repetition for place in places],
+        "run_repetitions": numbers,
         "verdict": found.verdict,
         "verdict_reason": found.reason,
         "verdict_causes": found.as_json(),
