@@ -123,6 +123,13 @@ def test_the_digits_of_scikit_learn_are_read(tmp_path):
     assert labels.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
+def test_what_is_no_archive_is_called_so(tmp_path):
+    path = tmp_path / "page.tar.gz"
+    path.write_text("<html>404 Not Found</html>" * 100)
+    told = "it can't be read as cifar10-python: it is no tar archive, or its beginning is damaged"
+    assert refused(path, "cifar10-python") == told
+
+
 ARCHIVES = pytest.mark.parametrize(
     ("form", "make"), [("cifar10-binary", cifar_binary), ("cifar10-python", cifar_python)]
 )

@@ -88,7 +88,7 @@ def _members(path: Path, names: Sequence[str]) -> Dict[str, bytes]:
             if at is not None:
                 found[name] = at.read_bytes()
     else:
-        with tarfile.open(path) as archive:
+        with _opened(path) as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 file = archive.extractfile(member) if name in names else None
@@ -101,6 +101,14 @@ def _members(path: Path, names: Sequence[str]) -> Dict[str, bytes]:
     if lacking:
         raise BadFile(f"it has no {', '.join(lacking)}: it is not whole, or of another format")
     return found
+
+
+def _opened(path: Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(path)
+    except tarfile.ReadError as error:
+        # tarfile's own message lists what each kind of packing found, none of which is the cause
+        raise ValueError("it is no tar archive, or its beginning is damaged") from error
 
 
 def _binary_part(data: bytes) -> Part:
