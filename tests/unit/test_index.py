@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from results import ABundle, a_bundle, metric
@@ -67,3 +70,48 @@ def test_files_of_other_programs_are_no_study(tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps({"name": "a web page"}))
     with pytest.raises(ResultsInvalid, match="there is no bundle and no report in it"):
         entries([tmp_path])
+
+
+def test_one_damaged_report_has_a_row_and_hides_no_other(tmp_path: Path) -> None:
+    bundle = ran(tmp_path)
+    collate_data([bundle.path], tmp_path / "good")
+    for name, text in (("cut", '{"name": '), ("odd", None)):
+        (tmp_path / name).mkdir()
+        summary = json.loads((tmp_path / "good/summary.json").read_text())
+        summary["bundles"] = ["a bundle of another age"]
+        (tmp_path / name / "summary.json").write_text(text or json.dumps(summary))
+    found = entries([tmp_path])
+    assert sorted(one.name for one in found if one.damage) == ["cut", "odd"]
+    assert [one.bundle_id for one in found if not one.damage] == [bundle.bundle_id]
+    rows = markdown(found, beside=tmp_path).splitlines()[-3:]
+    assert ["can't be read" in row for row in rows] == [True, True, False]
+
+
+def test_a_folder_that_is_not_there_is_refused_beside_others(tmp_path: Path) -> None:
+    bundle = ran(tmp_path)
+    with pytest.raises(ResultsInvalid, match=r"gone: no such folder"):
+        entries([bundle.path, tmp_path / "gone"])
+
+
+def test_names_break_out_of_no_cell_and_no_link(tmp_path: Path) -> None:
+    odd = tmp_path / "a|b>c`d%41\n\udce4"
+    bundle = ran(odd)
+    collate_data([bundle.path], tmp_path / "report")
+    (tmp_path / "report").rename(odd / "report")
+    summary = json.loads((odd / "report/summary.json").read_text())
+    summary["name"] = "x | <b>\u202e\ny"
+    summary["runs"][0]["run_id"] = "r`1|<i>"
+    summary["runs"][0]["started_epoch_ns"] = 10**30
+    summary["bundles"][0]["parent_bundle_id"] = "p`|\n"
+    (odd / "report/summary.json").write_text(json.dumps(summary))
+    page = markdown(entries([tmp_path]), beside=tmp_path)
+    page.encode()
+    (row,) = page.splitlines()[6:]
+    cells = re.split(r"(?<!\\)\|", row)[1:-1]
+    assert len(cells) == 9
+    assert "<b>" not in row
+    assert "<i>" not in row
+    assert cells[2] == " – "
+    assert cells[6] == " `p'\\| ` "
+    (link,) = re.findall(r"\(<(.*)>\)", cells[7])
+    assert os.fsdecode(unquote_to_bytes(link)) == f"{odd.name}/{bundle.bundle_id}/results"

@@ -47,6 +47,7 @@ def index(
                 "parent_bundle_id": one.continues,
                 "results": None if one.results is None else str(one.results),
                 "report": None if one.report is None else str(one.report),
+                "damage": one.damage,
             }
             for one in found
         ]

@@ -1,6 +1,7 @@
 """The index of studies: which bundle measured what and when, and where results and report are.
 
-Reads the folders that it is given and nothing of the rows in them; writes nothing.
+Reads the folders that it is given and nothing of the rows in them; writes nothing. A report that
+can't be read has a row that says so; folders that can't be listed are left out.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from specc.collate.values import ResultsInvalid
 from specc.kinds.sentences import visible
@@ -52,16 +55,21 @@ class Entry:
     """The bundle that this one reruns parts of."""
     results: Path | None
     report: Path | None
+    damage: str | None = None
+    """Why nothing is known of this report; None where it could be read."""
 
 
 def entries(folders: Iterable[Path]) -> list[Entry]:
     """Return what stands in folders or below them, the earliest run first.
 
-    Raises ResultsInvalid when there is neither a bundle nor a report of specc collate.
+    Raises ResultsInvalid when a folder is not there, or holds neither a bundle nor a report of
+    specc collate.
     """
     bundles: dict[str, tuple[Path, Manifest]] = {}
     reports: list[Path] = []
     asked = list(folders)
+    if absent := [str(folder) for folder in asked if not folder.is_dir()]:
+        raise ResultsInvalid(f"{', '.join(absent)}: no such folder", hint="give folders that exist")
     for folder in dict.fromkeys(path for one in asked for path in _below(one, _DEEPEST)):
         if (manifest := _manifest(folder)) is not None:
             bundles.setdefault(manifest.bundle_id, (folder, manifest))
@@ -83,11 +91,14 @@ def entries(folders: Iterable[Path]) -> list[Entry]:
 def _below(folder: Path, levels: int) -> Iterator[Path]:
     """Yield a folder and those below it, without what bundles and reports hold themselves."""
     yield folder
-    if levels == 0 or not folder.is_dir():
+    if levels == 0:
         return
     if (folder / MANIFEST).is_file() or (folder / SUMMARY).is_file():
         return
-    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+    listed: list[os.DirEntry[str]] = []
+    with suppress(OSError):
+        listed = sorted(os.scandir(folder), key=lambda one: one.name)
+    for entry in listed:
         hidden = entry.name.startswith(".") or entry.name in _INSIDE
         if entry.is_dir(follow_symlinks=False) and not hidden:
             yield from _below(Path(entry.path), levels - 1)
@@ -101,10 +112,37 @@ def _manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _of_report(report: Path, bundles: Mapping[str, Path]) -> Iterator[Entry]:
-    summary = _read(report / SUMMARY)
-    if not all(key in summary for key in _NEEDED):
-        return  # another program's file of that name
+def _of_report(report: Path, bundles: Mapping[str, Path]) -> list[Entry]:
+    try:
+        summary = json.loads((report / SUMMARY).read_bytes())
+        if not isinstance(summary, dict) or not all(key in summary for key in _NEEDED):
+            return []  # another program's file of that name
+        return list(_told(summary, report, bundles))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as reason:
+        return [_damaged(report, f"{SUMMARY}: {type(reason).__name__}: {reason}; collate again")]
+
+
+def _damaged(report: Path, damage: str) -> Entry:
+    return Entry(
+        bundle_id="",
+        name=report.resolve().name,
+        runs=(),
+        started_epoch_ns=None,
+        spec_sha256="",
+        purpose="",
+        axes={},
+        completed=None,
+        expected=None,
+        continues=None,
+        results=None,
+        report=report,
+        damage=damage,
+    )
+
+
+def _told(
+    summary: Mapping[str, Json], report: Path, bundles: Mapping[str, Path]
+) -> Iterator[Entry]:
     counts = summary["completeness"]
     for bundle in summary["bundles"]:
         mine = [run for run in summary["runs"] if run["bundle_id"] == bundle["bundle_id"]]
@@ -114,10 +152,10 @@ def _of_report(report: Path, bundles: Mapping[str, Path]) -> Iterator[Entry]:
             bundle_id=bundle["bundle_id"],
             name=bundle["name"],
             runs=tuple(sorted({run["run_id"] for run in mine if run["run_id"]})),
-            started_epoch_ns=min(starts, default=None),
+            started_epoch_ns=min(map(int, starts), default=None),
             spec_sha256=bundle["spec_sha256"] or "",
             purpose=summary.get("purpose") or "",
-            axes=summary["axes"],
+            axes={axis: list(values) for axis, values in summary["axes"].items()},
             completed=counts["completed"],
             expected=counts["expected"],
             continues=bundle["parent_bundle_id"],
@@ -133,7 +171,7 @@ def _of_bundle(folder: Path, manifest: Manifest) -> Entry:
     return Entry(
         bundle_id=manifest.bundle_id,
         name=manifest.name,
-        runs=() if results is None else tuple(sorted(one.name for one in results.iterdir())),
+        runs=() if results is None else tuple(_runs(results)),
         started_epoch_ns=None,
         spec_sha256=next((s.sha256 for s in manifest.subjects if s.path == _RECIPE), ""),
         purpose=facts.get("purpose") or "",
@@ -148,15 +186,13 @@ def _of_bundle(folder: Path, manifest: Manifest) -> Entry:
 
 def _results(bundle: Path) -> Path | None:
     folder = bundle / "results"
-    return folder if folder.is_dir() and any(folder.iterdir()) else None
+    return folder if _runs(folder) else None
 
 
-def _read(path: Path) -> dict[str, Json]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as reason:
-        raise ResultsInvalid(f"{path} can't be read: {reason}", hint="collate again") from reason
-    return found if isinstance(found, dict) else {}
+def _runs(results: Path) -> list[str]:
+    with suppress(OSError):
+        return sorted(one.name for one in results.iterdir() if one.is_dir())
+    return []
 
 
 def markdown(found: Sequence[Entry], *, beside: Path) -> str:
@@ -176,16 +212,22 @@ def markdown(found: Sequence[Entry], *, beside: Path) -> str:
 def _cells(one: Entry, beside: Path) -> tuple[str, ...]:
     done = "not collated" if one.expected is None else f"{one.completed} of {one.expected}"
     return (
-        f"`{one.bundle_id}`",
-        ", ".join(one.runs) or "not run",
+        _code(one.bundle_id) or "–",
+        markdown_cell(visible(", ".join(one.runs))) or ("not run" if one.damage is None else "–"),
         _date(one.started_epoch_ns),
-        f"{markdown_cell(one.name)} `{one.spec_sha256[:12]}`",
-        markdown_cell(_purpose(one)),
-        done,
-        "–" if one.continues is None else f"`{one.continues}`",
+        f"{markdown_cell(visible(one.name))} {_code(one.spec_sha256[:12])}".rstrip(),
+        markdown_cell((one.damage and visible(one.damage)) or _purpose(one)),
+        done if one.damage is None else "can't be read",
+        _code(one.continues or "") or "–",
         _link(one.results, beside, "not here"),
         _link(None if one.report is None else one.report / "report.md", beside, "none"),
     )
+
+
+def _code(text: str) -> str:
+    """Return a name as code, from which it can't break out; empty for no name."""
+    plain = visible(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")
+    return f"`{plain}`" if text else ""
 
 
 def _purpose(one: Entry) -> str:
@@ -199,7 +241,10 @@ def _purpose(one: Entry) -> str:
 def _date(epoch_ns: int | None) -> str:
     if epoch_ns is None:
         return "–"
-    moment = datetime.fromtimestamp(epoch_ns // 1_000_000_000, tz=UTC)
+    try:
+        moment = datetime.fromtimestamp(epoch_ns // 1_000_000_000, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        return "–"  # no clock of this world
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
@@ -207,4 +252,10 @@ def _link(path: Path | None, beside: Path, missing: str) -> str:
     if path is None or not path.exists():
         return missing
     shown = os.path.relpath(path.resolve(), beside.resolve())
-    return f"[{path.name}](<{shown}>)"
+    safe = "".join(_in_link(sign) for sign in shown)
+    return f"[{path.name}](<{safe}>)"
+
+
+def _in_link(sign: str) -> str:
+    """Return a sign of a path as a link has it, in a cell of a table."""
+    return quote(os.fsencode(sign)) if sign in "%<>|\\`" or not sign.isprintable() else sign
