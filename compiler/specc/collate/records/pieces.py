@@ -7,9 +7,8 @@ without the file in memory.
 from __future__ import annotations
 
 import io
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby
 from operator import or_
@@ -19,6 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
+from specc.collate.records.alike import read_alike
+from specc.collate.records.lines import chosen, end_of_line, lines_before, lines_in
 from specc_runtime.contract.segments import Segment
 
 PIECE = 24 << 20
@@ -30,8 +31,8 @@ _WORTH = 1 << 20
 """Below this a piece is quicker to parse as a whole than by the types of its rows."""
 _FEW = 0.1
 """Share of a piece that may be of other types before parsing them again costs more."""
-_COUNTED = 1 << 18
-_NEWLINE = ord("\n")
+_TRIED = 2
+"""More pieces whose rows are not alike, than those whose are, before it isn't tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def cut(run: str, segments: Sequence[Segment]) -> Iterator[Piece]:
             yield Piece(b"".join(blocks), tuple(spans))
             blocks, spans, size = [], [], 0
         blocks.append(block)
-        spans.append(Span(number, offset, len(block), _lines_in(block)))
+        spans.append(Span(number, offset, len(block), lines_in(block)))
         size += len(block)
     if spans:
         yield Piece(b"".join(blocks), tuple(spans))
@@ -129,6 +130,7 @@ class Parser:
         self._schema = dict(schema)
         self._bulk = {type_: tuple(columns) for type_, columns in bulk.items()}
         own = {"type", "task_id", *(name for columns in bulk.values() for name in columns)}
+        self._even = self._uneven = 0
         self._narrow = {name: type_ for name, type_ in schema.items() if name in own}
 
     def parse(self, piece: Piece) -> Parsed:
@@ -143,6 +145,8 @@ class Parser:
         parsed = Parsed(rest=self._empty(), bulk={}, wrong=wrong)
         rows = sum(span.rows for span in piece.spans)
         if self._bulk and len(piece.data) >= _WORTH:
+            if self._parse_alike(piece, parsed):
+                return self._without_wrong(parsed)
             frame = _numbered(_exactly(piece.data, self._narrow, rows), piece.spans)
             of_type = {type_: frame["type"].eq_missing(type_) for type_ in self._bulk}
             others = (~reduce(or_, of_type.values())).arg_true()
@@ -151,13 +155,34 @@ class Parser:
                 for type_, mine in of_type.items():
                     own = frame.select("segment", *self._bulk[type_])
                     parsed.bulk[type_] = own if mine.all() else own.filter(mine)
-                lines = _chosen(piece.data, others.to_list())
+                lines = chosen(piece.data, others.to_list())
                 rest = _exactly(lines, self._schema, len(others))
                 parsed.rest = _numbered(rest, piece.spans, others)
                 return self._without_wrong(parsed)
         parsed.rest = _numbered(_exactly(piece.data, self._schema, rows), piece.spans)
         self._check(parsed.rest, piece.spans, parsed)
         return self._without_wrong(parsed)
+
+    def _parse_alike(self, piece: Piece, parsed: Parsed) -> bool:
+        """Parse a piece whose rows are written alike; False, and nothing parsed, for another."""
+        if self._uneven > self._even + _TRIED:
+            return False
+        found = read_alike(
+            piece.data, [(one.bytes, one.rows) for one in piece.spans], self._narrow, self._bulk
+        )
+        rest = None if found is None else _exactly(found.lines, self._schema, len(found.others))
+        if found is None or rest is None or rest["type"].is_in(list(self._bulk)).any():
+            self._uneven += 1
+            return False
+        self._even += 1
+        pairs = zip(piece.spans, found.rows, strict=True)
+        spans = [replace(one, rows=rows) for one, rows in pairs if rows]
+        frame = _numbered(found.frame, spans)
+        self._check(frame, spans, parsed)
+        parsed.bulk[found.type] = frame.select("segment", *self._bulk[found.type])
+        parsed.rest = _numbered(rest, piece.spans, pl.Series(found.others, dtype=pl.UInt32()))
+        self._check(parsed.rest, piece.spans, parsed)
+        return True
 
     def _empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema={**self._schema, "segment": pl.Int64()})
@@ -195,7 +220,7 @@ class Parser:
             else:
                 line, text = found
                 segment = self._segments[span.number]
-                before = _lines_before(Path(segment.path(self._run)), span.offset)
+                before = lines_before(Path(segment.path(self._run)), span.offset)
                 wrong[span.number] = f"{segment.launch}/{segment.file}:{before + line}: {text}"
         return Piece(b"".join(good), tuple(spans)), wrong
 
@@ -223,26 +248,6 @@ def _numbered(
     return frame.with_columns(segments if rows is None else segments.gather(rows))
 
 
-def _chosen(data: bytes, lines: Sequence[int]) -> bytes:
-    """Return the lines with these numbers, in order and counted from 0."""
-    text = np.frombuffer(data, dtype=np.uint8)
-    starts = [0] if 0 in lines[:1] else []
-    # a line starts behind the end of the one before
-    wanted = deque(line - 1 for line in lines if line > 0)
-    before = 0
-    for start in range(0, len(text), _COUNTED):
-        if not wanted:
-            break
-        block = text[start : start + _COUNTED] == _NEWLINE
-        after = before + int(np.count_nonzero(block))
-        if wanted[0] < after:
-            ends = np.flatnonzero(block) + start
-            while wanted and wanted[0] < after:
-                starts.append(int(ends[wanted.popleft() - before]) + 1)
-        before = after
-    return b"".join(data[start : data.index(b"\n", start) + 1] for start in starts)
-
-
 def _first_wrong(data: bytes, rows: int, schema: Mapping[str, Any]) -> tuple[int, str] | None:
     """Return (line counted from 1, why) of the first line that doesn't fit; None when all do."""
     try:
@@ -253,7 +258,7 @@ def _first_wrong(data: bytes, rows: int, schema: Mapping[str, Any]) -> tuple[int
     before = 0
     while rows > 1:
         half = rows // 2
-        end = _end_of_line(data, half)
+        end = end_of_line(data, half)
         try:
             _exactly(data[:end], schema, half)
             before, data, rows = before + half, data[end:], rows - half
@@ -264,27 +269,3 @@ def _first_wrong(data: bytes, rows: int, schema: Mapping[str, Any]) -> tuple[int
     except pl.exceptions.PolarsError as error:
         text = str(error).strip().splitlines()[0]
     return before + 1, text
-
-
-def _end_of_line(data: bytes, line: int) -> int:
-    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
-    return int(ends[line - 1]) + 1
-
-
-def _lines_in(data: bytes) -> int:
-    """Count the lines; several times as fast as bytes.count."""
-    text = np.frombuffer(data, dtype=np.uint8)
-    return sum(
-        int(np.count_nonzero(text[start : start + _COUNTED] == _NEWLINE))
-        for start in range(0, len(text), _COUNTED)
-    )
-
-
-def _lines_before(path: Path, offset: int) -> int:
-    """Count the lines that end before a place in a file."""
-    lines = 0
-    with path.open("rb") as file:
-        while offset > 0 and (block := file.read(min(offset, 1 << 20))):
-            lines += _lines_in(block)
-            offset -= len(block)
-    return lines
