@@ -45,12 +45,18 @@ def report_folders(paths: Iterable[Path]) -> Iterator[Path]:
 def named_run(named: Path) -> tuple[Path, str | None]:
     """Split FOLDER:RUN, which names one run of a bundle; None for the run where none is named.
 
-    What stands there under the whole name is meant itself: a folder may have a colon in its name.
+    What stands there under the whole name is meant itself: a folder may have a colon in its name,
+    and so may a run whose folder was renamed.
     """
-    before, _, run_id = str(named).rpartition(":")
-    if not before or not run_id or "/" in run_id or os.path.lexists(named):
+    text = str(named)
+    if os.path.lexists(named):
         return named, None
-    return Path(before), run_id
+    colons = [at for at, sign in enumerate(text) if sign == ":" and "/" not in text[at:]]
+    splits = [(Path(text[:at]), text[at + 1 :]) for at in reversed(colons) if at]
+    usable = [one for one in splits if one[1] not in ("", ".", "..")]
+    if not usable:
+        return named, None
+    return next((one for one in usable if folder_at(one[0])), usable[0])
 
 
 def run_folder(named: Path) -> Path:

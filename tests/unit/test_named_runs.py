@@ -45,7 +45,7 @@ def test_a_run_is_named_behind_its_results_folder(two_runs: ABundle) -> None:
     assert run_folder(Path("study/results:r2")) == Path("study/results/r2")
 
 
-@pytest.mark.parametrize("named", ["study", "study/results/r1", "../a:b/study", "study:"])
+@pytest.mark.parametrize("named", ["study", "study/results/r1", "../a:b/study", "study:", "study:.."])
 def test_other_paths_stay_as_they_are(two_runs: ABundle, named: str) -> None:
     assert run_folder(Path(named)) == Path(named)
 
@@ -53,6 +53,11 @@ def test_other_paths_stay_as_they_are(two_runs: ABundle, named: str) -> None:
 def test_a_folder_with_a_colon_in_its_name_is_that_folder(tmp_path: Path) -> None:
     (tmp_path / "a:b").mkdir()
     assert named_run(tmp_path / "a:b") == (tmp_path / "a:b", None)
+
+
+def test_a_run_with_a_colon_in_its_name_is_that_run(two_runs: ABundle) -> None:
+    Path("study/results/r1").rename("study/results/r1:slow")
+    assert run_folder(Path("study:r1:slow")) == Path("study/results/r1:slow")
 
 
 def test_a_run_that_is_not_there_is_answered_with_those_that_are(two_runs: ABundle) -> None:
