@@ -47,7 +47,7 @@ def describe_runs(bundle: str, run_id: Optional[str]) -> List[str]:
 def _run(run: RunFolder, state: RunState) -> List[str]:
     counts = totals([state])
     parts = [f"{vars(counts)[word]} {word}" for word in _WORDS if vars(counts)[word]]
-    lines = [f"{run.run_id}  {counts.shown_percent} % of {counts.total} tasks: {', '.join(parts)}"]
+    lines = [f"{run.run_id}  {counts.shown_percent} % of {counts.to_run} tasks: {', '.join(parts)}"]
     failed = [
         task for task in state.tasks.values() if task.state == "failed" and not was_stopped(task)
     ]

@@ -256,6 +256,12 @@ def test_a_task_that_the_table_leaves_out_is_done(tmp_path: Path) -> None:
     assert (found.not_run, found.left_out, found.percent) == (1, 1, 100.0)
 
 
+def test_what_is_left_out_counts_for_no_progress(tmp_path: Path) -> None:
+    waiting = fold(tmp_path / "none", [a_row()])
+    found = totals([waiting, *[fold(tmp_path, [a_row("left out")])] * 9])
+    assert (found.total, found.to_run, found.percent) == (10, 1, 0.0)
+
+
 def test_a_task_that_a_stopped_launch_never_started_is_not_done(tmp_path: Path) -> None:
     ALaunch(tmp_path, 1).event("task_not_run", reason="not started: SIGINT")
     found = totals([fold(tmp_path, [a_row()])])

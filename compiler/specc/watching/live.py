@@ -131,7 +131,7 @@ def _in_lines(targets: Sequence[Target], console: Console) -> None:
 def summary(status: RunStatus) -> str:
     """Return a run in one line; what changes by the clock alone is left out."""
     sums = status.totals
-    head = f"{status.bundle_id} {status.run_id}: {sums.shown_percent} % of {sums.total} tasks"
+    head = f"{status.bundle_id} {status.run_id}: {sums.shown_percent} % of {sums.to_run} tasks"
     return f"{head}, {counts(sums)}"
 
 

@@ -105,10 +105,10 @@ def _head(status: RunStatus) -> Iterable[RenderableType]:
     left = f"about {clock(status.eta_s)} left" if status.eta_s else ""
     bar.add_row(
         ProgressBar(
-            total=max(1, sums.total), completed=sums.done,
+            total=max(1, sums.to_run), completed=sums.completed,
             complete_style="green", finished_style="green", style="bright_black",
         ),
-        Text(f"{sums.shown_percent} %  {sums.done}/{sums.total}  {left}".rstrip()),
+        Text(f"{sums.shown_percent} %  {sums.completed}/{sums.to_run}  {left}".rstrip()),
     )  # fmt: skip
     yield bar
     yield _counts(status)

@@ -61,7 +61,7 @@ def as_text(status: RunStatus, *, most: int = 20) -> str:
     """Return the status of a run for people; at most `most` of each list are named."""
     sums = status.totals
     left = f", about {clock(status.eta_s)} left" if status.eta_s else ""
-    head = f"{status.bundle_id} run {status.run_id}: {sums.shown_percent} % of {sums.total} tasks"
+    head = f"{status.bundle_id} run {status.run_id}: {sums.shown_percent} % of {sums.to_run} tasks"
     lines = [head + left, f"  {counts(sums)}"]
     if sums.failed:
         lines.append(f"  {_outlook(sums.failed, len(status.given_up))}")
@@ -102,7 +102,7 @@ def _outlook(failed: int, given_up: int) -> str:
 def total_text(all_runs: Sequence[RunStatus]) -> str:
     """Return one line about several runs together."""
     sums = [status.totals for status in all_runs]
-    total, done = sum(each.total for each in sums), sum(each.done for each in sums)
+    total, done = sum(each.to_run for each in sums), sum(each.completed for each in sums)
     added: Counter[str] = Counter()
     for each in sums:
         added.update(_named(each))

@@ -83,11 +83,16 @@ class Totals:
         return self.completed + self.left_out
 
     @property
+    def to_run(self) -> int:
+        """Tasks that the task table doesn't leave out: what progress is told of."""
+        return self.total - self.left_out
+
+    @property
     def percent(self) -> float:
-        """Share of the tasks that are done, 0..100; 100 for an empty run."""
-        if not self.total:
+        """Share of the tasks to run that are completed, 0..100; 100 where there is none."""
+        if not self.to_run:
             return 100.0
-        return 100.0 * self.done / self.total
+        return 100.0 * self.completed / self.to_run
 
     @property
     def shown_percent(self) -> int:
