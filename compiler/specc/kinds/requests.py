@@ -83,6 +83,9 @@ METRICS = (LATENCY, RATE, SUCCESS, TTFT, TPOT, TOKENS)
 ROW_BY_ROW = frozenset({"requests", "loads"})
 """See `TallyRoom`; of what `tables` returns."""
 
+_FEW = 8
+"""Tasks up to which comparing all rows with each is quicker than to look each row's up."""
+
 _start = pl.coalesce("scheduled_ns", "sent_ns")
 _warm_up = pl.col("phase").is_in(WARM_UP).fill_null(value=False)
 _good = pl.col("ok") & ~_warm_up
@@ -161,25 +164,26 @@ def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame) -> pl.DataFrame:
     """Return one row for each run: how many requests of which sort it had, and its window."""
     window = loads.group_by("task").agg(pl.col("start_ns", "window_ns").first()).collect()
     rows = requests.select("task", "phase", "ok", "first_ns", "end_ns", "tokens")
-    # looked up, as a join of all rows with their windows takes several times as long
     start, end = (
-        pl.col("task").replace_strict(window["task"], each, default=None, return_dtype=pl.Int64())
+        _of_task(window["task"], each)
         for each in (window["start_ns"], window["start_ns"] + window["window_ns"])
     )
-    within = _good & pl.col("end_ns").is_between(start, end)
     first = _good & pl.col("first_ns").is_not_null()
-    tokens = pl.col("tokens").filter(pl.col("within"))
+    within = _good & pl.col("end_ns").is_between(start, end)
+    # before they are grouped: each is then one pass over whole columns
+    flags = {
+        "total": ~_warm_up,
+        "successes": _good,
+        "firsts": first,
+        "streams": first & (pl.col("tokens") > 1),
+        "within": within,
+    }
     counted = (
-        rows.with_columns(within=within)
+        rows.with_columns(**flags, tokens=pl.when(within).then("tokens"))
         .group_by("task")
         .agg(
-            total=(~_warm_up).sum(),
-            successes=_good.sum(),
-            firsts=first.sum(),
-            streams=(first & (pl.col("tokens") > 1)).sum(),
-            within=pl.col("within").sum(),
-            tokens=tokens.count(),
-            tokens_within=pl.when(tokens.count() > 0).then(tokens.sum()),
+            pl.col(*flags).sum(),
+            tokens_within=pl.when(pl.col("tokens").count() > 0).then(pl.col("tokens").sum()),
         )
     )
     found = counted.collect(engine="streaming")
@@ -187,6 +191,20 @@ def _counted(requests: pl.LazyFrame, loads: pl.LazyFrame) -> pl.DataFrame:
     joined = found.join(window.drop("start_ns"), on="task", how="full", coalesce=True)
     counts = pl.all().exclude("task", "window_ns", "tokens_within")
     return joined.with_columns(counts.fill_null(0)).sort("task")
+
+
+def _of_task(tasks: pl.Series, values: pl.Series) -> pl.Expr:
+    """Return the whole number that belongs to the task of each row; null where none does.
+
+    A join of all rows takes several times as long.
+    """
+    task = pl.col("task")
+    if len(tasks) > _FEW:
+        return task.replace_strict(tasks, values, default=None, return_dtype=pl.Int64())
+    found = pl.lit(None, dtype=pl.Int64())
+    for one, value in zip(tasks, values, strict=True):
+        found = pl.when(task == one).then(pl.lit(value, dtype=pl.Int64())).otherwise(found)
+    return found
 
 
 def _measured(task: int, metric: Metric, value: float | None, reason: str | None) -> Measurement:
