@@ -83,6 +83,28 @@ def test_a_damaged_cache_is_not_believed(study: ABundle, tmp_path: Path) -> None
     assert made.completeness["completed"] == 0
 
 
+@pytest.mark.parametrize("verb", ["collate", "export", "compare"])
+def test_a_cache_that_a_disk_spoilt_is_named_with_what_to_do(
+    study: ABundle, tmp_path: Path, verb: str
+) -> None:
+    report = tmp_path / "report"
+    for table in report.rglob("cache/**/*.parquet"):
+        before = table.stat()
+        table.write_bytes(bytes(255 - byte for byte in table.read_bytes()))
+        os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (report / "cache" / "computed.json").unlink(missing_ok=True)
+    words: dict[str, list[str | Path]] = {
+        "collate": ["--out", report],
+        "export": ["--out", tmp_path / "data", "--report", report],
+        "compare": [study.path, "--report", report],
+    }
+    said = CliRunner().invoke(app, [str(word) for word in (verb, study.path, *words[verb])])
+    assert said.exit_code == 4
+    told = " ".join(said.output.split())
+    assert f"{report}/cache: what an earlier collate kept there can't be read" in told
+    assert "delete it, or collate with --rehash" in told
+
+
 @pytest.mark.parametrize("named", ["", ":r1", "/results/r1"])
 def test_the_verb_finds_the_report_that_collate_writes_unless_told(
     study: ABundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str

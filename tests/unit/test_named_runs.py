@@ -45,7 +45,9 @@ def test_a_run_is_named_behind_its_results_folder(two_runs: ABundle) -> None:
     assert run_folder(Path("study/results:r2")) == Path("study/results/r2")
 
 
-@pytest.mark.parametrize("named", ["study", "study/results/r1", "../a:b/study", "study:", "study:.."])
+@pytest.mark.parametrize(
+    "named", ["study", "study/results/r1", "../a:b/study", "study:", "study:.."]
+)
 def test_other_paths_stay_as_they_are(two_runs: ABundle, named: str) -> None:
     assert run_folder(Path(named)) == Path(named)
 

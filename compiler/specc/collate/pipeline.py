@@ -26,6 +26,7 @@ from specc.collate.finding.duplicates import compare_duplicates
 from specc.collate.finding.read import Found, read
 from specc.collate.finding.replicates import with_replicates
 from specc.collate.records.cache import Cache
+from specc.collate.records.cache_damage import cache_damage_named
 from specc.collate.records.computed import Computed
 from specc.collate.records.rows import read_rows
 from specc.collate.rooms import report_room, tables_room
@@ -81,14 +82,15 @@ def collate_data(
 ) -> Collated:
     """Write what programs read, and no plots or reports: tables, summary.json, results."""
     cache = Cache(out / "cache", rehash=rehash, progress=progress)
-    made = analyse(paths, cache, baseline=baseline, progress=progress)
-    summary = made.summary
-    # so that a collate that is cut short leaves no list that vouches for half a report
-    (out / export.SUMS).unlink(missing_ok=True)
-    progress("writing tables")
-    written, without_csv = export.write_tables(
-        out / "tables", made.study, made.frames, made.rows, summary["cells"], cache=cache
-    )
+    with cache_damage_named(cache):
+        made = analyse(paths, cache, baseline=baseline, progress=progress)
+        summary = made.summary
+        # so that a collate that is cut short leaves no list that vouches for half a report
+        (out / export.SUMS).unlink(missing_ok=True)
+        progress("writing tables")
+        written, without_csv = export.write_tables(
+            out / "tables", made.study, made.frames, made.rows, summary["cells"], cache=cache
+        )
     summary["tables_without_csv"] = without_csv
     written += export.write_rows(out / "tables", "right_sizing", flat(summary["right_sizing"]))
     if said := slurm_rows(made.found):

@@ -13,6 +13,7 @@ from pathlib import Path
 from specc.bundle_folders import named_run
 from specc.collate.pipeline import analyse
 from specc.collate.records.cache import Cache, caches_in
+from specc.collate.records.cache_damage import cache_damage_named
 from specc.collate.values import ResultsInvalid
 from specc.model import Json
 from specc.problems import ExitCode, SpeccError
@@ -57,7 +58,8 @@ def read_side(
     else:
         progress(f"collating {path}")
         cache = Cache(others=caches_in(reports), progress=progress)
-        summary = analyse([path], cache).summary
+        with cache_damage_named(cache):
+            summary = analyse([path], cache).summary
     if run_id is None and not (path / MANIFEST).is_file():
         # the folder of one run, whose bundle may hold others
         name = path.resolve().name

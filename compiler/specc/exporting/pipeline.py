@@ -20,6 +20,7 @@ import polars as pl
 from specc.collate.export import json_text, write_bytes
 from specc.collate.pipeline import Analysed, analyse
 from specc.collate.records.cache import Cache, caches_in
+from specc.collate.records.cache_damage import cache_damage_named
 from specc.collate.records.computed import BATCH_ROWS
 from specc.collate.rooms import tables_room
 from specc.comparing.junit import junit
@@ -79,8 +80,13 @@ def export(
     reports: folders that collate has written to, whose caches spare reading long results again.
     """
     cache = Cache(others=caches_in([*reports, out]), progress=progress)
-    made = analyse(paths, cache, progress=progress)
-    progress("writing")
+    with cache_damage_named(cache):
+        made = analyse(paths, cache, progress=progress)
+        progress("writing")
+        return _export(made, out, formats)
+
+
+def _export(made: Analysed, out: Path, formats: Sequence[str]) -> Exported:
     exported = export_date(_now_s())
     written: dict[str, FileFacts] = {}
     refused = None

@@ -64,7 +64,7 @@ class Cache:
         self._wrong: dict[_Claim, str] = {}
         self._stale = False
         if not rehash:
-            for place in reversed(self._places()):
+            for place in reversed(self.places):
                 self._checked.update(_read(place / f"{_CHECKED}.json").get("files") or {})
 
     @property
@@ -136,13 +136,14 @@ class Cache:
         seen = self._seen.setdefault(claim.path, {"stamp": stamp, "good": {}})
         seen["good"][claim.place] = claim.sha256
 
-    def _places(self) -> tuple[Path, ...]:
+    @property
+    def places(self) -> tuple[Path, ...]:
         """Return where to look for what is remembered, the own folder first."""
         return self._others if self._folder is None else (self._folder, *self._others)
 
     def find(self, key: str) -> tuple[Path, dict[str, Json]] | None:
         """Return a folder of tables and its index, when all of it is as it was written."""
-        for cache in self._places():
+        for cache in self.places:
             folder = cache / _ROWS / key[:32]
             index = _read(folder / _INDEX)
             if index.get("key") == key and all(
@@ -181,7 +182,7 @@ class Cache:
 
     def remembered(self, name: str) -> dict[str, Json]:
         """Return a small document of an earlier collate; empty when there is none."""
-        said = (_read(place / f"{name}.json") for place in self._places())
+        said = (_read(place / f"{name}.json") for place in self.places)
         return next(filter(None, said), {})
 
     def remember(self, name: str, document: Mapping[str, Json]) -> None:
