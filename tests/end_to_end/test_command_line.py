@@ -14,6 +14,7 @@ import pytest
 from path import SPEC, SPECC, compiled, specc, specc_json
 
 from specc.cli import VERBS as VERB_FUNCTIONS
+from specc.kinds import KINDS
 
 BAD = SPEC.replace("matrix:", "matrx:")
 VERBS = sorted(verb.__name__.rstrip("_") for verb in VERB_FUNCTIONS)
@@ -72,7 +73,7 @@ def test_the_version_is_told() -> None:
     assert specc("--version").stdout == "specc 0.1.0\n"
 
 
-@pytest.mark.parametrize("kind", ["command", "inference"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_starter_is_a_valid_spec(kind: str, tmp_path: Path) -> None:
     assert specc("init", kind, cwd=tmp_path).returncode == 0
     ended = specc("validate", f"{kind}.yaml", cwd=tmp_path)
