@@ -154,7 +154,7 @@ def _metric_value(
         "run_repetitions": numbers,
         "verdict": found.verdict,
         "verdict_reason": found.reason,
-        "verdict_causes": found.as_json(),
+        "verdict_causes": found.told,
         "distribution": _distribution(metric.name, places, sampled) if samples else None,
         "statistics": statistics(metric.name, places, sampled) if samples else None,
     }
@@ -171,7 +171,7 @@ def _nothing(members: Sequence[TaskResult]) -> dict[str, Json]:
     return {
         "verdict": found.verdict,
         "verdict_reason": found.reason,
-        "verdict_causes": found.as_json(),
+        "verdict_causes": found.told,
     }
 
 

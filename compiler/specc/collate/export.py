@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from specc.collate.values import Study, TaskResult
 from specc.model import Json
 
 SUMS = "SHA256SUMS"
+_TOGETHER = 256
+"""Items of a list that are written at once."""
 _HOLE = "\ue000metrics\ue000"
 """Stands where a text is put in; what holds it of its own accord is written in one piece."""
 CSV_ROWS = 1_000_000
@@ -97,8 +100,11 @@ def _json_parts(value: Json, shared: dict[int, str] | None = None) -> Iterator[s
         yield f"{before}{encode(name)}: "
         before = ",\n"
         if isinstance(part, list) and part:
-            yield f"[\n  {item_text(part[0])}"
-            yield from (f",\n  {item_text(item)}" for item in part[1:])
+            gap = "[\n  "
+            for first in range(0, len(part), _TOGETHER):
+                yield gap
+                gap = ",\n  "
+                yield gap.join(map(item_text, part[first : first + _TOGETHER]))
             yield "\n]"
         else:
             yield encode(part)
@@ -279,8 +285,10 @@ def remove_stale(out: Path, before: Mapping[str, str], written: Iterable[Path]) 
 
 def write_sums(out: Path, files: Iterable[Path]) -> Path:
     """Write SHA256SUMS over the files given, as `sha256sum -c` reads it."""
-    lines = [
-        f"{sha256_of(file)}  {file.relative_to(out).as_posix()}\n"
-        for file in sorted(set(files), key=lambda f: f.relative_to(out).as_posix())
-    ]
+    names = {file.relative_to(out).as_posix(): file for file in files}
+    ordered = sorted(names)
+    # a processor each for the two large ones, the summary and the results of a run
+    with ThreadPoolExecutor(2) as pool:
+        hashes = pool.map(sha256_of, [names[name] for name in ordered])
+        lines = [f"{one}  {name}\n" for one, name in zip(hashes, ordered, strict=True)]
     return write_text(out / SUMS, "".join(lines))

@@ -6,7 +6,7 @@ Pure. A verdict never changes a number; it stands beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from specc.analysis.intervals import Interval
@@ -46,10 +46,8 @@ class Judgement:
     """(verdict, reason) pairs, worst first."""
     reason: str | None
     """All reasons in one line, alike ones as one; None when nothing speaks against the number."""
-
-    def as_json(self) -> list[Json]:
-        """Return the causes as the summary has them."""
-        return [{"verdict": verdict, "reason": reason} for verdict, reason in self.causes]
+    told: list[Json] = field(compare=False)
+    """The causes as the summary has them: one list for all numbers with these, never changed."""
 
 
 def judge(
@@ -86,7 +84,12 @@ def _judgement(causes: tuple[tuple[str, str], ...]) -> Judgement:
     for verdict, told in ordered:
         alike.setdefault((verdict, shape(told)), []).append(told)
     reason = "; ".join(map(merged, alike.values())) or None
-    return Judgement(verdict=ordered[0][0] if ordered else "VALID", causes=ordered, reason=reason)
+    return Judgement(
+        verdict=ordered[0][0] if ordered else "VALID",
+        causes=ordered,
+        reason=reason,
+        told=[{"verdict": verdict, "reason": reason} for verdict, reason in ordered],
+    )
 
 
 def _unsteady(samples: Sequence[RunSamples]) -> list[str]:
