@@ -219,6 +219,22 @@ def test_a_study_of_failed_runs_says_so_everywhere(tmp_path: Path) -> None:
     )
 
 
+def test_points_without_a_result_stand_there_once_for_all_seeds(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path, kind="training", points=points(["base"]), repetitions=1)
+    launch = bundle.run().launch()
+    for task in bundle.tasks:
+        if task["axes"]["lr"] == 0.1:
+            launch.complete(task, rows(0.5))
+    launch.end()
+    collate([bundle.path], tmp_path / "out")
+    told = (tmp_path / "out/report.md").read_text().partition("### Points without a result")[2]
+    lines = [line for line in told.partition("## Methodology")[0].splitlines() if "never" in line]
+    first, second = (task["task_id"] for task in bundle.tasks if task["axes"]["lr"] == 0.05)
+    (line,) = lines
+    assert line.split(" | ")[0] == "| lr 0.05, weight decay 0.0001, variant base"
+    assert line.endswith(f" | 2 | never started | {first}, {second} |")
+
+
 def test_a_diverged_run_is_told_beside_both_hypotheses(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path, kind="training", points=points(), repetitions=1)
     launch = bundle.run().launch()

@@ -140,15 +140,9 @@ def _unknown_keys(each: Violation, path: JsonPath, root: Schema) -> Iterator[Fin
         title = each.schema.get("title")
         if path and title:
             message += f" in {title}"
-        where = (*path, key)
+        near = {"meant": meant, "taken": taken}
         yield Finding(
-            code="E101",
-            path=where,
-            message=message,
-            hint=hint,
-            at_key=True,
-            meant=meant,
-            taken=taken,
+            code="E101", path=(*path, key), message=message, hint=hint, at_key=True, **near
         )
 
 
