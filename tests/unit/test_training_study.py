@@ -231,7 +231,7 @@ def test_points_without_a_result_stand_there_once_for_all_seeds(tmp_path: Path) 
     lines = [line for line in told.partition("## Methodology")[0].splitlines() if "never" in line]
     first, second = (task["task_id"] for task in bundle.tasks if task["axes"]["lr"] == 0.05)
     (line,) = lines
-    assert line.split(" | ")[0] == "| lr 0.05, weight decay 0.0001, variant base"
+    assert line.split(" | ")[0] == "| variant base, lr 0.05, weight decay 0.0001"
     assert line.endswith(f" | 2 | never started | {first}, {second} |")
 
 
