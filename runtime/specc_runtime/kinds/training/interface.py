@@ -148,6 +148,10 @@ def every_epochs(epochs: Optional[float]) -> Cadence:
     return due
 
 
+NOT_FINITE = "the value is "
+"""How the reason of a number that is none begins."""
+
+
 def numbers(**values: float) -> Dict[str, Any]:
     """Return fields for a record: a number that is not finite becomes null, with a reason."""
     fields: Dict[str, Any] = {}
@@ -156,7 +160,7 @@ def numbers(**values: float) -> Dict[str, Any]:
         if math.isfinite(number):
             fields[name] = number
         else:
-            fields[name], fields[f"{name}_reason"] = None, f"the value is {number}"
+            fields[name], fields[f"{name}_reason"] = None, f"{NOT_FINITE}{number}"
     return fields
 
 

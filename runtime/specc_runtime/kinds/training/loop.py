@@ -47,6 +47,8 @@ class Trainer:
         self._wait = waiter(device)
         self._pending: List[Step] = []
         self._failures: Dict[str, int] = {}
+        self._made = 0
+        """Steps."""
 
     def epoch(self, number: int) -> None:
         """Train epoch 0, 1, …, and write its row. Raises TaskError (diverged, stalled)."""
@@ -88,7 +90,9 @@ class Trainer:
         holds the work of steps. Returns what the steps since the last wait took longer [ns].
         """
         self._pending.append(state.now)
-        reads = self._losses.reads() or any(each.reads(state) for each in self.callbacks)
+        # all are asked, and one that fails is taken not to read
+        asked = [self._ask(each, "reads", state, False) for each in self.callbacks]
+        reads = self._losses.reads() or any(asked)
         if not reads and state.step % self.steps_per_epoch:
             return 0
         started = time.monotonic_ns()
@@ -121,6 +125,7 @@ class Trainer:
         )
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self._made = before + 1
         step = Step(
             step=before + 1,
             epoch=(before + 1) / self.steps_per_epoch,
@@ -169,12 +174,16 @@ class Trainer:
     def _call(self, method: str, state: State) -> None:
         """Call all callbacks; what one raises becomes a warning, and the others are called."""
         for callback in self.callbacks:
-            try:
-                getattr(callback, method)(state)
-            except TaskError:
-                raise  # of the watch over stalls, whose alarm rings wherever the run is
-            except Exception as error:
-                self._warn(callback.name, state.step, error)
+            self._ask(callback, method, state, None)
+
+    def _ask(self, callback: Callback, method: str, state: State, otherwise: Any) -> Any:
+        try:
+            return getattr(callback, method)(state)
+        except TaskError:
+            raise  # of the watch over stalls, whose alarm rings wherever the run is
+        except Exception as error:
+            self._warn(callback.name, state.step, error)
+            return otherwise
 
     def _warn(self, name: str, step: int, error: Exception) -> None:
         times = self._failures[name] = self._failures.get(name, 0) + 1
@@ -188,7 +197,12 @@ class Trainer:
         kept = checkpoints.optimizer_tensors(self.optimizer)
         tensors.update(checkpoints.flatten("optimizer", kept))
         for callback in self.callbacks:
-            tensors.update(checkpoints.flatten(f"callback/{callback.name}", callback.saved()))
+            try:
+                kept = checkpoints.flatten(f"callback/{callback.name}", callback.saved())
+            except Exception as error:  # what it remembers is lost, and nothing else
+                self._warn(callback.name, self._made, error)
+            else:
+                tensors.update(kept)
         tensors["random/cpu"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
@@ -200,17 +214,20 @@ class Trainer:
 
     def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         """Go back to where a checkpoint was made."""
-        tensors = checkpoint.tensors
+        tensors, self._made = checkpoint.tensors, checkpoint.step
+        self._failures = dict(checkpoint.plain["failures"])
         self.model.load_state_dict(checkpoints.part("model", tensors))
         checkpoints.restore_optimizer(self.optimizer, checkpoints.part("optimizer", tensors))
         for callback in self.callbacks:
             kept = checkpoints.part(f"callback/{callback.name}", tensors)
-            if kept:
-                callback.restore(kept)
+            try:
+                if kept:
+                    callback.restore(kept)
+            except Exception as error:
+                self._warn(callback.name, checkpoint.step, error)
         torch.set_rng_state(tensors["random/cpu"])
         if "random/cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
-        self._failures = dict(checkpoint.plain["failures"])
         if checkpoint.plain["scaler"]:
             self.scaler.load_state_dict(checkpoint.plain["scaler"])
 

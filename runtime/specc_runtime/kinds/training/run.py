@@ -15,7 +15,7 @@ from ...ml import devices, image_data
 from . import checkpoints
 from .callbacks import table
 from .callbacks.quarters import validate
-from .interface import missing, numbers
+from .interface import NOT_FINITE, missing, numbers
 from .loop import Trainer
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def run(attempt: Attempt) -> None:
     finally:
         trainer.stalls.stop()
     sha256 = weights_sha256(trainer.model)
-    attempt.record("weights", sha256=sha256, epoch=settings["epochs"], **_validated(trainer))
+    validated = _validated(trainer)
+    attempt.record("weights", sha256=sha256, epoch=settings["epochs"], **validated)
+    _see_that_finite(validated)
     checkpoints.keep_last(attempt.state, 1)
 
 
@@ -62,6 +64,17 @@ def _validated(trainer: Trainer) -> Dict[str, Any]:
         reason = f"{type(error).__name__}: {error}"[:500]
         return missing(reason, "loss_val_all_nats", "acc_val_all")
     return numbers(loss_val_all_nats=loss, acc_val_all=accuracy)
+
+
+def _see_that_finite(validated: Mapping[str, Any]) -> None:
+    """Raise TaskError (diverged) where the last step, after the last loss, broke the weights."""
+    reason = validated.get("loss_val_all_nats_reason", "")
+    if reason.startswith(NOT_FINITE):
+        raise TaskError(
+            "diverged",
+            f"the last step broke the weights: of their validation loss, {reason}",
+            "lower lr, lengthen warmup_epochs or set grad_clip_norm",
+        )
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -119,12 +132,14 @@ def _go_on(attempt: Attempt, trainer: Trainer) -> int:
 
 
 def _save(attempt: Attempt, trainer: Trainer, epoch: int) -> None:
+    # first of all: a callback that fails in it gives a row, and a count
+    tensors = trainer.saved()
     checkpoint = checkpoints.Checkpoint(
         epoch=epoch,
         step=epoch * trainer.steps_per_epoch,
         segments=attempt.segments(),
         plain=trainer.plain(),
-        tensors=trainer.saved(),
+        tensors=tensors,
     )
     # first the state, then its rows: what the journal names is there to go on from
     checkpoints.write(attempt.state, attempt.task.task_id, checkpoint)
