@@ -68,29 +68,30 @@ def describe(
     *,
     effective_n: float | None = None,
     levels: Sequence[float] = LEVELS,
+    ordered: bool = False,
 ) -> Distribution:
     """Summarise a sample; a percentile is refused where effective samples are too few.
 
     values: (n,), any order, finite.
-    effective_n: see `dependence.effective_samples`; None = len(values).
+    effective_n: see `dependence.effective_samples`; None = len(values).   ordered: they are sorted.
     """
-    ordered = np.sort(as_array(values))
-    worth = float(len(ordered)) if effective_n is None else effective_n
+    sample = as_array(values) if ordered else np.sort(as_array(values))
+    worth = float(len(sample)) if effective_n is None else effective_n
     found: dict[str, float | None] = {}
     refused: dict[str, str] = {}
     for level in levels:
         name, needed = f"p{level:g}", samples_needed(level)
         if worth >= needed:
-            found[name] = percentile(ordered, level)
+            found[name] = percentile(sample, level)
         else:
             found[name] = None
             refused[name] = f"needs {needed} independent samples, has {math.floor(worth)}"
     return Distribution(
-        n=len(ordered),
+        n=len(sample),
         effective_n=worth,
-        avg=_mean(ordered) if len(ordered) else None,
-        min=float(ordered[0]) if len(ordered) else None,
-        max=float(ordered[-1]) if len(ordered) else None,
+        avg=_mean(sample) if len(sample) else None,
+        min=float(sample[0]) if len(sample) else None,
+        max=float(sample[-1]) if len(sample) else None,
         percentiles=found,
         refused=refused,
     )

@@ -219,7 +219,7 @@ def _by_task(table: pl.DataFrame) -> Iterator[tuple[int, Values, Values | None]]
 
 def _of_run(ordered: Values, sequence: Values | None) -> RunSamples:
     worth = float(len(ordered)) if sequence is None else effective_samples(sequence)
-    found = describe(ordered, effective_n=worth)
+    found = describe(ordered, effective_n=worth, ordered=True)
     return RunSamples(
         n=found.n,
         effective_n=worth,
