@@ -33,6 +33,9 @@ from specc.kinds.axes import axes_to_draw, is_geometric
         (999_999, "999,999"),
         (2e9, "2 G"),
         (3e16, "3 × 10¹⁶"),
+        (7 * 10**400, "7 × 10⁴⁰⁰"),
+        (float("nan"), "–"),
+        (float("-inf"), "–"),
     ],
 )
 def test_numbers_have_three_digits(value: float | None, text: str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from specc.analysis.signs import MINUS
 from specc.kinds import claims
@@ -35,11 +36,11 @@ def file_name(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with three significant digits, a dash when there is none.
+    """Return a number with three significant digits, a dash when there is none that is finite.
 
     From a million on in M, G and T: "5.06 M". Below zero with the minus sign of print.
     """
-    if value is None:
+    if value is None or str(value) in ("nan", "inf", "-inf"):
         return "–"
     if value <= 0:
         return f"{MINUS}{number(-value)}" if value else "0"
@@ -61,7 +62,7 @@ def times(ratio: float) -> str:
 
 
 def _with_power(value: float) -> str:
-    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    mantissa, _, exponent = f"{Decimal(value):.2e}".partition("e")
     return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
 
 
