@@ -47,7 +47,7 @@ def plan_text(plan: Plan) -> str:
     parts = [_head(plan), *_matrix(plan), *_removed(plan), *_not_run(plan)]
     for shape in plan.shapes:
         parts += ["", *_shape_text(plan, shape)]
-    parts += ["", *_hours(plan)]
+    parts += ["", *_in_turn(plan), *_hours(plan)]
     return "\n".join(parts)
 
 
@@ -168,6 +168,8 @@ def _shape_text(plan: Plan, shape: Shape) -> Iterator[str]:
         f"{scripts}: {_number(tasks, 'task')} in {_number(len(shape.shards), 'shard')}"
         f" (environment {shape.environment}{where})"
     )
+    if len(plan.shapes) > 1 and (points := _points_of(plan, shape)):
+        yield f"  {points}"
     task, job = shape.task, shape.job
     yield from table(
         ("", "nodes", "GPUs", "cores", "memory", "time limit"),
@@ -212,6 +214,33 @@ def _shape_text(plan: Plan, shape: Shape) -> Iterator[str]:
     )
     if advice := _advice(plan, shape):
         yield f"  {advice}"
+
+
+def _points_of(plan: Plan, shape: Shape) -> str:
+    """Return the axes of which a shape has only some values, with these; empty where there is none.
+
+    A shape's name tells what it asks for, not which points those are.
+    """
+    mine = {task_id for shard in shape.shards for task_id in shard.task_ids}
+    tasks = [task for task in plan.expansion.tasks if task.task_id in mine]
+    found = []
+    for axis in axes_of(plan.spec.data):
+        present = {repr(task.axes[axis.name]) for task in tasks}
+        held = [value for value in axis.values if repr(value) in present]
+        if len(held) < len(axis.values):
+            found.append(f"{axis.name}: {_values(held)}")
+    return "; ".join(found)
+
+
+def _in_turn(plan: Plan) -> Iterator[str]:
+    """Yield how long the scripts take one after the other, as on a single node."""
+    shapes = plan.shapes
+    if len(shapes) < 2 or any(s.task.estimate_s is None or len(s.shards) > 1 for s in shapes):
+        return
+    each = [s.waves * (s.task.estimate_s or 0) + margin_s(s.job.time_limit_s) for s in shapes]
+    waves = sum(shape.waves for shape in shapes)
+    told = f"{_number(waves, 'wave')}, {format_duration(sum(each))}"
+    yield f"time of all {len(shapes)} jobs one after the other: {told}"
 
 
 def _on_one_gpu(plan: Plan, shape: Shape) -> str:

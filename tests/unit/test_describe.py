@@ -34,6 +34,7 @@ def test_plan_in_words() -> None:
         "  device=cpu, batch=64  exclude: device = cpu and batch >= 64",
         "",
         "job-1-cpu.sbatch: 2 tasks in 1 shard (environment default)",
+        "  device: cpu; batch: 1, 2",
         "        nodes  GPUs  cores  memory  time limit",
         "  task  1      0     2      1GiB    01:00:00",
         "  job   1      0     4      2GiB    02:00:00",
@@ -41,6 +42,7 @@ def test_plan_in_words() -> None:
         "  time: 1 wave x 30 min + 00:05:00 to start and stop = 00:35:00 <= 02:00:00",
         "",
         "job-2-gpu.sbatch: 3 tasks in 1 shard (environment default)",
+        "  device: cuda",
         "        nodes  GPUs  cores  memory  time limit",
         "  task  1      1     2      1GiB    01:00:00",
         "  job   1      2     4      2GiB    02:00:00",
@@ -48,6 +50,7 @@ def test_plan_in_words() -> None:
         "  time: 2 waves x 30 min + 00:05:00 to start and stop = 01:05:00 <= 02:00:00",
         "  job.max_running: 2 would use 2 jobs of 1 wave, 00:35:00 instead of 01:05:00",
         "",
+        "time of all 2 jobs one after the other: 3 waves, 01:40:00",
         "GPU hours: at most 2.00 (budget 9) = 2-gpu: 1.00 h x 2",
         "core hours: at most 6.00 = 1-cpu: 0.50 h x 4 + 2-gpu: 1.00 h x 4",
     ]

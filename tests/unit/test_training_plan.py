@@ -216,6 +216,11 @@ def test_the_plan_holds_waves_and_gpu_memory_against_their_limits() -> None:
     text = plan_text(checked.plan)
     assert "4 waves x 30 min + 00:05:00 to start and stop = 02:05:00 <= 12:00:00" in text
     assert "GPU memory: 2 x 5.6GiB = 11.2GiB <= 44.7GiB" in text
+    # 16 workers on one node, each variant with a job of its own
+    assert "time of all 4 jobs one after the other: 16 waves, 08:20:00" in text
+    assert [line for line in text.splitlines() if line.startswith("  variant:")] == [
+        f"  variant: {name}" for name in ("base", "bn_off", "narrow", "adamw")
+    ]
 
 
 def test_the_variants_of_the_sweep_differ_in_what_they_are_named_for() -> None:
