@@ -16,7 +16,8 @@ METRICS = (
         "nats",
         "lower",
         "Lowest loss_val_nats of all validations of the run (records `quarter`), each of the same "
-        "quarter_samples images.",
+        "quarter_samples images. Chosen by the images it is of, so lower than those weights reach "
+        "on others, and the more validations the lower: compare runs of equal length by it.",
     ),
     _metric(
         "best_val_epoch",
@@ -47,7 +48,8 @@ METRICS = (
         "none",
         "Slope of log(loss_train_nats) over log(step) by least squares, over the epochs of "
         "windows.alpha_early, every batch as it is. Below 0 where the loss falls: the steeper, the "
-        "more negative.",
+        "more negative. Of the logarithms of noisy losses: noise that grows relative to the loss "
+        "makes it more negative.",
     ),
     _metric(
         "alpha_full",
@@ -137,7 +139,7 @@ METRICS = (
         "1",
         "none",
         "lambda_max of the last record `curvature`: the eigenvalue of the Hessian with the largest "
-        "magnitude, sign kept.",
+        "magnitude, sign kept, as far as the iteration came (lambda_residual).",
     ),
     _metric(
         "hutchinson_trace_final",

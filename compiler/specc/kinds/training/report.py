@@ -88,8 +88,9 @@ def methodology() -> tuple[tuple[str, str], ...]:
         ),
         (
             "Curvature",
-            "On a fixed subsample of the training images: lambda_max by power iteration, the trace "
-            "by Hutchinson's estimate with its standard error.",
+            "On a fixed subsample of the training images, batch norm in eval mode: lambda_max by "
+            "power iteration, the best on the plane of its last two vectors, with its residual; "
+            "the trace by Hutchinson's estimate with its standard error.",
         ),
         (
             "Curves",
