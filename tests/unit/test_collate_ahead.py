@@ -63,3 +63,12 @@ def test_what_collate_starts_sees_the_settings_of_the_user_alone(given: dict[str
         check=True,
     )
     assert said.stdout == left
+
+
+def test_the_process_that_collates_looks_for_no_cycles():
+    asked = (
+        "import gc; from specc.collate.memory import keep_memory; keep_memory();"
+        "print(gc.isenabled())"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
