@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +24,7 @@ EXPECTED = (
     "best_val_ce,best_val_epoch,loss_trajectory,val_trajectory,lambda_max_trajectory,"
     "hutch_trace_trajectory"
 )
+SPECC = Path(sys.executable).with_name("specc")
 ONE = points(variants=["base"], lrs=[0.1], seeds=[0])
 
 
@@ -140,6 +143,19 @@ def test_each_run_tells_why_it_lacks_a_number(tmp_path: Path) -> None:
     assert told["alpha_early"]["reasons"][1:] == [early]
     assert told["lambda_max_trajectory"]["runs"] == {"it was not recorded": second}
     assert (told["best_val_ce"]["rows"], "runs" in told["best_val_ce"]) == (1, False)
+
+
+def test_the_command_names_its_files_and_counts_the_curves(tmp_path: Path) -> None:
+    bundle = a_sweep(tmp_path, ONE)
+    words = [SPECC, "export", bundle.path, "--out", "out", "--format", "dataset"]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == [
+        "1 task: 1 completed",
+        "out/study.parquet",
+        "out/study_metadata.json",
+        "out/study.csv",
+        "out/timeseries/ (4 files)",
+    ]
 
 
 def test_the_docs_explain_every_column() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -107,7 +108,7 @@ def export(
     refused = made.refused
     note = "" if refused is None else f"specc: no CSV: {refused}\n  hint: {refused.hint}"
     return Answer(
-        text=f"{_counts(made.completeness)}\n" + "\n".join(str(path) for path in made.paths),
+        text="\n".join([_counts(made.completeness), *_files(made.paths, out)]),
         data={
             "out": str(out),
             "files": [str(path) for path in made.paths],
@@ -117,6 +118,15 @@ def export(
         code=ExitCode.OK if refused is None else ExitCode.FINDINGS,
         note=note,
     )
+
+
+def _files(paths: Sequence[Path], out: Path) -> list[str]:
+    """Return the files of a folder, those of a folder within it as one line: they are hundreds."""
+    below = Counter(path.parent for path in paths if path.parent != out)
+    counts = [
+        f"{folder}/ ({count} file{'' if count == 1 else 's'})" for folder, count in below.items()
+    ]
+    return [*(str(path) for path in paths if path.parent == out), *counts]
 
 
 @verb
@@ -181,7 +191,8 @@ def _counts(completeness: Mapping[str, Json]) -> str:
     """Say how many tasks ended how: "14 tasks: 12 completed, 2 failed"."""
     counts = {state: n for state, n in completeness.items() if state not in ("expected", "tasks")}
     said = [f"{n} {state.replace('_', ' ')}" for state, n in counts.items() if n]
-    text = f"{completeness['expected']} tasks: {', '.join(said)}"
+    expected = completeness["expected"]
+    text = f"{expected} task{'' if expected == 1 else 's'}: {', '.join(said)}"
     missing = completeness["tasks"]["missing"]
     idle = len(missing) + completeness["not_run"] == completeness["expected"]
     # a task has a run id as soon as its bundle has a run
