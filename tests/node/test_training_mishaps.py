@@ -11,6 +11,7 @@ import torch
 from kind_attempts import run_attempt
 from training_parts import MODULE, digits, settings
 
+from specc_runtime.attempts.attempt import TaskError
 from specc_runtime.kinds.training import checkpoints
 from specc_runtime.kinds.training.checkpoints import Checkpoint
 from specc_runtime.kinds.training.interface import Callback
@@ -93,3 +94,22 @@ def test_half_a_checkpoint_does_not_stay_on_a_full_disk(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+class Stalled(Callback):
+    """As when the alarm of the watch over stalls rings while a checkpoint is made."""
+
+    name = "stalled"
+
+    def after_step(self, state: Any) -> None:
+        del state
+
+    def saved(self) -> dict[str, torch.Tensor]:
+        raise TaskError("stalled", "no step", "look at it")
+
+
+def test_an_alarm_that_rings_while_a_checkpoint_is_made_ends_the_run(tmp_path):
+    ran = trainer(tmp_path, [Stalled()], [])
+    ran.epoch(0)
+    with pytest.raises(TaskError, match="no step"):
+        ran.saved()

@@ -199,6 +199,8 @@ class Trainer:
         for callback in self.callbacks:
             try:
                 kept = checkpoints.flatten(f"callback/{callback.name}", callback.saved())
+            except TaskError:
+                raise
             except Exception as error:  # what it remembers is lost, and nothing else
                 self._warn(callback.name, self._made, error)
             else:
