@@ -15,9 +15,13 @@ _SETTING = "_RJEM_MALLOC_CONF"
 """Read by the allocator of polars while that is loaded, and never again; polars puts its own
 settings before it, and would leave both to all that this process starts."""
 
+_KEPT = "dirty_decay_ms:2000,muzzy_decay_ms:2000"
+"""Longer than from one piece to the next. What is kept to the end, as by -1, costs no less time,
+and lies beside what the longest run needs."""
+
 
 def keep_memory() -> None:
-    """Load polars so that it gives no memory back to the system before the process ends.
+    """Load polars so that it gives memory back to the system only after seconds without use.
 
     Tables of a piece of a file are as large as those of the next, and each page that was given
     back costs a fault. Does nothing where polars is loaded already; what the user has set counts.
@@ -30,7 +34,7 @@ def keep_memory() -> None:
     # the interpreter looks once more at the end, whatever is disabled, through all that is left
     atexit.register(gc.freeze)
     given = os.environ.get(_SETTING)
-    os.environ[_SETTING] = ",".join(["dirty_decay_ms:-1,muzzy_decay_ms:-1", *filter(None, [given])])
+    os.environ[_SETTING] = ",".join([_KEPT, *filter(None, [given])])
     try:
         importlib.import_module("polars")
     finally:
