@@ -39,6 +39,13 @@ def test_the_title_says_how_far_the_tail_lies_from_the_median_and_where() -> Non
     assert themed_svg_png(drawing.document)[1].startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("median", [0.0, -1.0])
+def test_nothing_is_so_many_times_a_median_that_is_not_above_zero(median: float) -> None:
+    summary = of_runs(a_load_summary("plateau"))
+    summary["cells"][2]["metrics"][LATENCY]["statistics"]["p50"]["value"] = median
+    assert bars(summary).figure.title == "Percentiles of Latency ms over the load"
+
+
 def test_at_most_six_levels_stand_beside_each_other() -> None:
     drawing = bars(of_runs(a_load_summary("plateau")))
     assert list(dict.fromkeys(row["x"] for row in rows(drawing))) == [

@@ -16,8 +16,15 @@ from specc.reporting.drawings import Drawings
 from specc.reporting.front import warnings
 from specc.reporting.report import HEADINGS, page, report_files
 from specc.reporting.sections import again, method, nodes
+from specc.reporting.tabulate import html_code, without_ticks
 
 NOTHING_DRAWN = Drawings(items=(), files={})
+
+
+def test_what_stands_between_backticks_is_code_on_the_page_and_plain_on_paper() -> None:
+    text = "as often as `warmup` & <b>"
+    assert html_code(text) == "as often as <code>warmup</code> &amp; &lt;b&gt;"
+    assert without_ticks(text) == "as often as warmup & <b>"
 
 
 def pages(summary: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from specc.reporting.blocks import cut
 from specc.reporting.drawings import Drawing
+from specc.reporting.tabulate import without_ticks
 
 Page = Mapping[str, Any]
 Part = dict[str, Any]
@@ -125,7 +126,7 @@ def _whole(page: Page) -> Slide:
 
 
 def _method(page: Page) -> Slide:
-    terms = [(one["term"], cut(one["text"], 230)) for one in page["methodology"]]
+    terms = [(one["term"], cut(without_ticks(one["text"]), 230)) for one in page["methodology"]]
     notes = [f"{one['term']}: {one['text']}" for one in page["methodology"]]
     return _slide("Method", [_bullets(terms[:7])], notes)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from specc.reporting import blocks
 from specc.reporting.blocks import Block
+from specc.reporting.tabulate import without_ticks
 
 _MOST_FIGURES = 16
 _MOST_FINDINGS = 20
@@ -93,7 +94,8 @@ def _completeness(page: Page) -> Iterator[Block]:
 
 
 def _method(page: Page) -> Iterator[Block]:
-    yield blocks.listed((one["term"], one["text"]) for one in page["methodology"])
+    terms = page["methodology"]
+    yield blocks.listed((one["term"], without_ticks(one["text"])) for one in terms)
     yield blocks.heading("Verdicts")
     yield blocks.listed(page["verdicts"].items())
 
@@ -221,7 +223,8 @@ def _reproduce(page: Page) -> Iterator[Block]:
 
 
 def _dictionary(page: Page) -> Iterator[Block]:
-    yield blocks.listed((one["name"], one["text"]) for one in page["dictionary"])
+    words = page["dictionary"]
+    yield blocks.listed((one["name"], without_ticks(one["text"])) for one in words)
 
 
 def _titled(found: Mapping[str, Any], *, keys: int = 1, most: int | None = None) -> Iterator[Block]:

@@ -117,8 +117,8 @@ def _finding(
     groups: dict[str, dict[str, float]] = {}
     for row in rows:
         groups.setdefault(row["x"], {})[row["series"]] = row["value"]
-    whole = {x: found for x, found in groups.items() if found.get("p50") and len(found) > 1}
-    if not whole:
+    whole = {x: found for x, found in groups.items() if "p50" in found and len(found) > 1}
+    if not whole or any(found["p50"] <= 0 for found in whole.values()):
         return f"Percentiles of {metric['label']} over the load"
     tail = max(next(reversed(found)) for found in whole.values())
     ratios = {x: found[tail] / found["p50"] for x, found in whole.items() if tail in found}

@@ -91,6 +91,7 @@ def render(name: str, page: Mapping[str, Json]) -> str:
     )
     environment.filters["cell"] = tabulate.markdown_cell
     environment.filters["md"] = tabulate.markdown_text
+    environment.filters["code"] = tabulate.html_code
     return environment.get_template(name).render(page)
 
 

@@ -6,12 +6,15 @@ Pure.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specc.kinds.sentences import DIMENSIONLESS, is_number, number, point, quantity, visible
 from specc.model import Json
 from specc.reporting.notes import CURED, cured_text, with_notes
+
+_CODE = re.compile("`([^`]+)`")
 
 DASH = "–"
 MOST_ROWS = 1000
@@ -193,7 +196,7 @@ def not_measured(summary: Mapping[str, Json]) -> Table:
 
     Axes whose values are repetitions of a point stand in the ids of its tasks alone.
     """
-    replicates = set(summary["replicates"])
+    replicates = set(summary.get("replicates") or ())
     found: dict[str, list[Json]] = {}
     for state, tasks in (summary["completeness"].get("tasks") or {}).items():
         for task in tasks:
@@ -250,6 +253,18 @@ def _source(source: Json) -> str:
 def markdown_cell(text: Json) -> str:
     """Return a text that cannot break out of a Markdown table's cell, nor start an element."""
     return markdown_text(str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " "))
+
+
+def html_code(text: Json) -> str:
+    """Return a text as HTML, escaped once, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def without_ticks(text: Json) -> str:
+    """Return a text for paper and slides, which show no code inside a sentence."""
+    return _CODE.sub(r"\1", str(text))
 
 
 def markdown_text(text: Json) -> str:
