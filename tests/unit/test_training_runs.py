@@ -96,6 +96,22 @@ def test_the_first_hypothesis_tells_smoothed_and_unsmoothed_fits_apart() -> None
     assert "unsmoothed 0 of 3 runs reach it" in why
 
 
+def test_a_curve_that_is_no_power_law_is_foretold_badly_however_well_it_is_fitted() -> None:
+    fits = [(0.98, -6.8), (0.98, 0.4), (0.98, None)]
+    made = [
+        Run(
+            f"c{at}", {"lr": at},
+            {**dict.fromkeys(hypotheses.METRICS), "r_squared": fit, "r_squared_holdout": held},
+        )
+        for at, (fit, held) in enumerate(fits)
+    ]  # fmt: skip
+    found = hypotheses.power_law(made)
+    assert (found["hits"], found["held_out_runs"], found["foretold"]) == (3, 2, 1)
+    summary = {"cells": [], "across": {"hypotheses": {"power_law": found}}}
+    told = "on the held-out last fifth 0 of 2, which the law foretells better than its mean in 1."
+    assert told in decisions.power_law(summary).why
+
+
 def test_what_a_run_said_of_itself_and_its_final_weights_are_tables(tmp_path: Path) -> None:
     slope = {
         "type": "slope", "step": 5, "epoch": 0.25, "loss_slope": -0.5, "loss_slope_error": 0.1,

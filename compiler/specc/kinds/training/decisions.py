@@ -51,7 +51,8 @@ def power_law(summary: Mapping[str, Json]) -> Decision:
         why=f"Goal: above {_pct(found['goal'])} %; Wilson's interval{_over(found)}.{left_out}"
         f"{_unseen(summary, found)} R² of a smoothed "
         f"curve ({smoothing}) is nearly 1 by itself: unsmoothed {raw} runs reach it, on the "
-        f"held-out last fifth {held}.",
+        f"held-out last fifth {held}, which the law foretells better than its mean in "
+        f"{found['foretold']}.",
         cells=all_cells(summary),
         value=100 * found["value"],
         unit="%",

@@ -61,6 +61,7 @@ def power_law(runs: Sequence[Run], without_result: int = 0) -> dict[str, Json]:
         "raw_runs": len(raw),
         "held_out_hits": sum(value >= R_SQUARED for value in held),
         "held_out_runs": len(held),
+        "foretold": sum(value > 0 for value in held),
         "bins": [min(bins), max(bins)] if bins else None,
         "effective_n": [min(worth), max(worth)] if worth else None,
         "verdict": verdicts.pop() if len(verdicts) == 1 else "UNDECIDED",
