@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.resources
 import os
 import tarfile
 from pathlib import Path
@@ -116,8 +117,7 @@ def test_digits_are_read_without_rounding(tmp_path):
 
 
 def test_the_digits_of_scikit_learn_are_read(tmp_path):
-    sklearn = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
-    path = Path(sklearn.__file__).parent / "data" / "digits.csv.gz"
+    path = importlib.resources.files("sklearn") / "datasets" / "data" / "digits.csv.gz"
     images, labels = read(path, "digits-csv").train
     assert images.shape == (1797, 1, 8, 8)
     assert labels.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]

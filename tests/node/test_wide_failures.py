@@ -101,7 +101,7 @@ def test_the_first_to_fail_is_named_though_others_fail_of_it(tmp_path: Path) -> 
     code = SHOW_PID + ALL_THERE + "mark = attempt.state / 'broken'\n"
     code += "if attempt.rank == 3: mark.touch(); os._exit(9)\n"
     code += "while not mark.exists(): time.sleep(0.001)\n"
-    found = failed(tmp_path, code + "time.sleep(0.05); os._exit(1)\n")
+    found = failed(tmp_path, code + "time.sleep(0.3); os._exit(1)\n")
     assert (found["evidence"]["rank"], found["exit_code"]) == (3, 9)
 
 
