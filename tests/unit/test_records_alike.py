@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from typing import Any
 
 import polars as pl
@@ -104,3 +105,34 @@ def test_one_odd_line_leaves_all_to_the_json_parser(line: bytes, place: int):
 
 def test_many_different_texts_are_left_to_the_json_parser():
     assert read(text_of(*({**row, "id": f"n{n}"} for n, row in enumerate(ROWS * 3)))) is None
+
+
+TOKENS = [
+    *(b'"', b",", b":", b"{", b"}", b"null", b"true", b"\\", b" ", b"\r", b"-", b"1e3", b".5"),
+    *(b"\n", b"\xff", b"[", b"\0", b"9" * 20, b'"type":"request",', b'"end_ns":5,', b'"ok":"a,b"'),
+]
+
+
+def _damaged(line: bytes, chance: random.Random) -> bytes:
+    at, length = chance.randrange(len(line) + 1), chance.randrange(12)
+    put = chance.choice([b"", chance.choice(TOKENS), bytes([chance.randrange(58, 256)])])
+    return line[:at] + put + line[at + length :]
+
+
+def test_damage_anywhere_is_never_read_as_another_value():
+    chance = random.Random(1)
+    lines = text_of(*ROWS).splitlines()
+    read_at_all = 0
+    for _ in range(2_000):
+        few = chance.sample(lines, 8)
+        place = chance.randrange(8)
+        few[place] = _damaged(few[place], chance)
+        data = b"\n".join(few) + b"\n"
+        found = read(data)
+        if found is None or found.others:
+            continue
+        if b":0" in few[place] or b":-0" in few[place]:
+            continue  # where the first digit of a number was cut away
+        read_at_all += 1
+        assert found.frame.equals(pl.read_ndjson(io.BytesIO(data), schema=SCHEMA)), few[place]
+    assert read_at_all > 40
