@@ -52,9 +52,16 @@ print(json.dumps(told))
 """
 
 
+# a child's peak memory counts from its fork, so a small process has to start it
+BETWEEN = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+
+
 def _ask(*command: str | Path) -> dict:
     told = subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", BETWEEN, sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     # duckdb shows its progress there as well
     return json.loads(told.stdout.splitlines()[-1])
