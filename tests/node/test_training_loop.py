@@ -14,6 +14,9 @@ import torch
 from kind_attempts import Ran, run_attempt
 from training_parts import MODULE, cifar_binary, digits, settings
 
+from specc_runtime.attempts.attempt import TaskError
+from specc_runtime.kinds.training.interface import Step
+from specc_runtime.kinds.training.watch import LossWatch
 from specc_runtime.ml import cnn, schedules
 
 STEPS_PER_EPOCH = 7
@@ -148,6 +151,20 @@ def test_a_mean_loss_that_guessing_beats_ends_the_run_as_diverged(tmp_path):
     assert ran.outcome["message"].startswith("the mean training loss of epoch 1 is ")
     assert "above ln(10) = 2.303: guessing is better" in ran.outcome["message"]
     assert [row["epoch"] for row in ran.of("epoch")] == [1]
+
+
+@pytest.mark.parametrize(("logit", "goes_on"), [(0.0, True), (0.01, False)])
+def test_a_net_that_guesses_exactly_is_not_worse_than_guessing(logit, goes_on):
+    logits = torch.zeros(4, 10)
+    logits[:, 1] = logit
+    watch = LossWatch(settings(), classes=10)
+    loss = torch.nn.functional.cross_entropy(logits, torch.zeros(4, dtype=torch.long))
+    watch.saw(Step(1, 1.0, loss, torch.tensor(0.1), 0.1, 0.0, 0, 0))
+    if goes_on:
+        watch.epoch_ended(99)
+    else:
+        with pytest.raises(TaskError, match="guessing is better"):
+            watch.epoch_ended(99)
 
 
 def test_a_batch_larger_than_the_data_is_refused_before_any_row(tmp_path):

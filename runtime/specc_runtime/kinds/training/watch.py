@@ -20,7 +20,8 @@ class LossWatch:
     """Holds losses against what they may be. The device is asked once in `check_steps` steps."""
 
     def __init__(self, settings: Mapping[str, Any], *, classes: int) -> None:
-        self._limit = math.log(classes)
+        # float32 rounds ln(10) up: a net that guesses exactly is not above it
+        self._limit = math.log(classes) * (1 + 1e-6)
         self._classes = classes
         self._from_epoch = settings["quality"]["loss_above_ln_classes_after_epochs"]
         self._check_steps: int = settings["cadences"]["flush_steps"]
