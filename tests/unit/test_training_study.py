@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,11 @@ def test_every_plot_of_the_study_is_drawn(out: Path) -> None:
     assert first == ["power_law_fits", "slope_against_loss", "loss_train", "loss_val"]
     text = (out / "report.md").read_text()
     assert "no data" not in text
-    assert "Lowest mean loss: adamw, lr 0.1, weight decay 0.0001" in text
+    title = re.search(r"Lowest loss: adamw, lr 0.1, weight decay 0.0001: ([0-9.]+) nats", text)
+    # the number of the map is the one that the best configuration has in the tables
+    best = json.loads((out / "report.json").read_text())["one_page"]["best_operating_point"]
+    assert title is not None
+    assert best["text"].endswith(f": {title[1]} nats")
 
 
 def test_a_study_of_failed_runs_says_so_everywhere(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 The records of a type that comes by the million mostly have the same keys in the same order, for one
 line of code wrote them all. Such lines are cut at their commas, and each field is held against
 what the first line says of it: either every row is known to be what a JSON parser finds in it, or
-nothing is returned, and a JSON parser has to read them. Numbers written as 007 or +7 are taken as 7,
-which a JSON parser refuses; hashes of the segments keep out what was changed behind their writer.
+nothing is returned, and a JSON parser has to read them. Numbers written as 007 or +7 are taken as
+7, which a JSON parser refuses; hashes of segments keep out what was changed behind their writer.
 """
 
 from __future__ import annotations

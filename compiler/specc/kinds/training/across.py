@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from specc.analysis.intervals import over_runs
 from specc.kinds.training import hypotheses
 from specc.kinds.training.pairing import Run, by_variant, runs_of
 from specc.model import Json
@@ -66,14 +67,14 @@ def _elapsed_s(frames: Mapping[str, pl.LazyFrame]) -> float | None:
 
 
 def _best_configuration(runs: Sequence[Run]) -> str | None:
-    """Return the configuration with the lowest mean of the best validation loss."""
+    """Return the configuration whose best validation losses have the lowest centre."""
     losses: dict[str, list[float]] = {}
     for run in runs:
         value = run.values[hypotheses.LOSS]
         if value is not None:
             losses.setdefault(run.configuration, []).append(value)
-    means = {name: sum(values) / len(values) for name, values in losses.items()}
-    return min(means, key=lambda name: means[name]) if means else None
+    centres = {name: over_runs(values).centre or 0.0 for name, values in losses.items()}
+    return min(centres, key=lambda name: centres[name]) if centres else None
 
 
 def _tasks(

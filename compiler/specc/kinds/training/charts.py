@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from specc.analysis.intervals import over_runs
 from specc.kinds.optional import Chart
 from specc.kinds.sentences import number
 from specc.kinds.training.hypotheses import FIT, HELD_OUT, LOSS, R_SQUARED, RAW, SLOPE
@@ -247,7 +248,7 @@ def _heat_map(summary: Mapping[str, Json]) -> Chart:
     if not groups:
         return _empty(name, subject, _why(summary, "no run has a best validation loss"))
     rows = [
-        {"variant": v, _LR: lr, _WD: wd, LOSS: sum(ls) / len(ls), "seeds": len(ls)}
+        {"variant": v, _LR: lr, _WD: wd, LOSS: over_runs(ls).centre, "seeds": len(ls)}
         for (v, lr, wd), ls in groups.items()
     ]
     for row in rows:
@@ -270,13 +271,13 @@ def _heat_map(summary: Mapping[str, Json]) -> Chart:
     return Chart(
         name=name,
         subject=subject,
-        title=f"Lowest mean loss: {best['variant']}, lr {best[_LR]}, weight decay {best[_WD]}: "
+        title=f"Lowest loss: {best['variant']}, lr {best[_LR]}, weight decay {best[_WD]}: "
         f"{best['text']} nats",
         chart=alt.layer(cells, words)
         .properties(width=_PANEL[0], height=_PANEL[1])
         .facet(facet=alt.Facet("variant:N", sort=order, title=None), columns=2),
         rows=rows,
-        caption="Mean over the seeds of the best validation loss of each run.",
+        caption="Geometric mean over the seeds of the best validation loss of each run.",
     )
 
 
