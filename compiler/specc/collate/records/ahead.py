@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-THREADS = min(4, len(os.sched_getaffinity(0)))
-"""Pieces or batches worked on at a time; each takes some 200 MiB."""
+THREADS = min(4, len(os.sched_getaffinity(0)) + 1)
+"""Pieces or batches worked on at a time, each in some 200 MiB. One more than there are CPUs: where
+one waits for the file or for Python, none stands idle."""
 _Thing = TypeVar("_Thing")
 _Made = TypeVar("_Made")
 
